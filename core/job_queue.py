@@ -1,0 +1,131 @@
+"""The outbox: rows in `job` are the queue, a broker is only the alarm clock.
+
+A row is written in the transaction of the change that wants it. Whoever claims it (one UPDATE, the row count
+decides) holds a lease; a crash lets the lease run out, and the sweep finds the row again. Leases are measured
+with the machine's own time, because they are about processes being alive; due dates with the product's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Index, Integer, String, Text, delete, or_, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core.columns import Id, JsonDict, UtcDateTime
+from core.tables import Base
+
+LEASE = timedelta(seconds=120)
+KEEP_DONE = timedelta(days=7)
+
+
+class Job(Base):
+    """`status`: waiting, running, done or refused. `runs` counts claims."""
+
+    __tablename__ = "job"
+    __table_args__ = (Index("ix_job_due", "status", "due_at"), Index("ix_job_key", "kind", "key", "status"))
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(128), default="")
+    payload: Mapped[dict[str, Any]] = mapped_column(JsonDict, default=dict)
+    status: Mapped[str] = mapped_column(String(16), default="waiting")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    runs: Mapped[int] = mapped_column(Integer, default=0)
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    detail: Mapped[str] = mapped_column(Text, default="")
+    done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+@dataclass(frozen=True)
+class Enqueued:
+    kind: str
+    key: str
+    due_at: datetime
+    payload: dict[str, Any] = field(default_factory=dict)
+
+
+def flush_jobs(session: Session, wanted: Sequence[Enqueued], now: datetime) -> list[int]:
+    """Write the jobs, in one order for all transactions; gives the ids of those due now."""
+    unique = {(item.kind, item.key, item.due_at): item for item in wanted}
+    return [
+        job_id
+        for item in sorted(unique.values(), key=lambda item: (item.kind, item.key, item.due_at))
+        if (job_id := _put(session, item, now)) is not None and item.due_at <= now
+    ]
+
+
+def _put(session: Session, item: Enqueued, now: datetime) -> int | None:
+    if item.key and not item.payload and (waiting := _absorb(session, item)):
+        return waiting
+    job = Job(kind=item.kind, key=item.key, payload=item.payload, created_at=now, due_at=item.due_at)
+    session.add(job)
+    session.flush()
+    return job.id
+
+
+def _absorb(session: Session, item: Enqueued) -> int | None:
+    """Let a waiting job of the same kind and key do this work too; its row stays locked until we commit.
+
+    The lock is the point: a worker that is about to claim the row waits for our commit and then reads our facts;
+    one that claimed before us makes the row count 0, and the work gets a row of its own.
+    """
+    job_id = session.scalar(
+        select(Job.id)
+        .where(Job.kind == item.kind, Job.key == item.key, Job.status == "waiting")
+        .order_by(Job.due_at)
+        .limit(1)
+    )
+    if job_id is None:
+        return None
+    earlier = update(Job).where(Job.id == job_id, Job.status == "waiting", Job.due_at > item.due_at)
+    session.execute(earlier.values(due_at=item.due_at))
+    locked = session.execute(update(Job).where(Job.id == job_id, Job.status == "waiting").values(status="waiting"))
+    return job_id if _rows(locked) else None
+
+
+def claim(session: Session, job_id: int, now: datetime, real_now: datetime) -> Job | None:
+    """Take the job for one lease, or None when it is done, not due or in somebody else's hands."""
+    taken = session.execute(
+        update(Job)
+        .where(
+            Job.id == job_id,
+            Job.status.in_(("waiting", "running")),
+            Job.due_at <= now,
+            or_(Job.lease_until.is_(None), Job.lease_until < real_now),
+        )
+        .values(status="running", lease_until=real_now + LEASE, runs=Job.runs + 1)
+    )
+    return session.get(Job, job_id, populate_existing=True) if _rows(taken) else None
+
+
+def due_jobs(session: Session, now: datetime, real_now: datetime, limit: int = 200) -> list[int]:
+    """Jobs that somebody should be woken for: due, and leased by nobody alive."""
+    return list(
+        session.scalars(
+            select(Job.id)
+            .where(
+                Job.status.in_(("waiting", "running")),
+                Job.due_at <= now,
+                or_(Job.lease_until.is_(None), Job.lease_until < real_now),
+            )
+            .order_by(Job.due_at)
+            .limit(limit)
+        )
+    )
+
+
+def purge_done(session: Session, now: datetime) -> int:
+    """Forget finished jobs after a week; refused ones stay as long, for the NOC to see."""
+    gone = session.execute(delete(Job).where(Job.status.in_(("done", "refused")), Job.done_at < now - KEEP_DONE))
+    return _rows(gone)
+
+
+def _rows(result: Any) -> int:
+    return result.rowcount if isinstance(result, CursorResult) else 0

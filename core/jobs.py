@@ -1,0 +1,124 @@
+"""Running what the outbox holds: a registry of handlers, and one way to run a job.
+
+A handler takes the runtime and the job, reads the facts again and returns an outcome. It must be idempotent: a
+crash between its work and the commit of its outcome runs it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from core.clock import system_clock
+from core.job_queue import Job, claim, due_jobs, purge_done
+from core.leases import hold_lease
+from core.logs import get_logger
+from core.outcomes import Applied, Outcome, Refused, Retry
+
+if TYPE_CHECKING:
+    from core.runtime import Runtime
+
+Handler = Callable[["Runtime", Job], Outcome]
+Periodic = Callable[["Runtime"], None]
+log = get_logger("core.jobs")
+
+LONGEST_PAUSE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    name: str
+    seconds: float
+    run: Periodic
+
+
+HANDLERS: dict[str, Handler] = {}
+SCHEDULES: dict[str, Schedule] = {}
+
+
+def handles(kind: str) -> Callable[[Handler], Handler]:
+    """Register the handler of a kind of job, or of a past-tense event."""
+
+    def register(handler: Handler) -> Handler:
+        if kind in HANDLERS and HANDLERS[kind] is not handler:
+            raise ValueError(f"two handlers for job kind {kind}")
+        HANDLERS[kind] = handler
+        return handler
+
+    return register
+
+
+def every(seconds: float, name: str) -> Callable[[Periodic], Periodic]:
+    """Register work that beat starts every `seconds`; two never run at once, on any number of hosts."""
+
+    def register(run: Periodic) -> Periodic:
+        SCHEDULES[name] = Schedule(name, seconds, run)
+        return run
+
+    return register
+
+
+def run_job(runtime: Runtime, job_id: int) -> Outcome | None:
+    """Claim the job, run it, write down how it ended. None: somebody else has it, or it is done."""
+    with runtime.database.transaction() as tx:
+        job = claim(tx.session, job_id, tx.now, system_clock())
+    if job is None:
+        return None
+    outcome = _attempt(runtime, job)
+    _conclude(runtime, job, outcome)
+    return outcome
+
+
+def _attempt(runtime: Runtime, job: Job) -> Outcome:
+    handler = HANDLERS.get(job.kind)
+    if handler is None:
+        return Refused(f"no handler for {job.kind} is installed")
+    try:
+        return handler(runtime, job)
+    except Exception as error:
+        log.exception("job failed", kind=job.kind, key=job.key, runs=job.runs)
+        return Retry(backoff(job.failures), f"{type(error).__name__}: {error}")
+
+
+def backoff(failures: int) -> timedelta:
+    """1, 2, 4, … seconds, at most ten minutes."""
+    return min(timedelta(seconds=2 ** min(failures, 16)), LONGEST_PAUSE)
+
+
+def _conclude(runtime: Runtime, job: Job, outcome: Outcome) -> None:
+    with runtime.database.transaction() as tx:
+        row = tx.session.get(Job, job.id, with_for_update=True)
+        if row is None or row.runs != job.runs:
+            return  # our lease ran out and somebody else took over
+        row.lease_until = None
+        match outcome:
+            case Applied(detail=detail):
+                row.status, row.done_at, row.detail, row.failures = "done", tx.now, detail, 0
+            case Refused(reason=reason):
+                row.status, row.done_at, row.detail = "refused", tx.now, reason
+            case Retry(after=after, reason=reason):
+                row.status, row.due_at, row.detail = "waiting", tx.now + after, reason
+                row.failures += 1
+
+
+def sweep(runtime: Runtime) -> list[int]:
+    """Ids of jobs that wait for a worker: covers lost messages, crashes and a flushed broker."""
+    with runtime.database.reading() as tx:
+        return due_jobs(tx.session, tx.now, system_clock())
+
+
+def run_periodic(runtime: Runtime, name: str) -> bool:
+    """Run one schedule unless it is running somewhere already; says whether it ran."""
+    schedule = SCHEDULES[name]
+    with hold_lease(runtime.database, f"periodic:{name}", timedelta(minutes=10)) as held:
+        if held:
+            schedule.run(runtime)
+        return held
+
+
+@every(3600, "purge-finished-jobs")
+def purge_finished_jobs(runtime: Runtime) -> None:
+    with runtime.database.transaction() as tx:
+        purge_done(tx.session, tx.now)

@@ -1,0 +1,15 @@
+"""radius: the first tables"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from core.columns import Id, IpAddress, JsonDict, SecretText, UtcDateTime
+
+revision = "0003_radius"
+down_revision = "0002_ipam"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass

@@ -1,0 +1,15 @@
+"""api: the first tables"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from core.columns import Id, IpAddress, JsonDict, SecretText, UtcDateTime
+
+revision = "0006_api"
+down_revision = "0005_billing"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass

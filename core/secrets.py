@@ -1,0 +1,135 @@
+"""Secrets at rest.
+
+The keys live in one file outside the database, mode 0600, newest first, one Fernet key a line. Two ciphers
+use them. Columns are encrypted with `MultiFernet`, whose tokens carry their age and are rotated by the
+library. What the RADIUS path reads for every packet is *sealed*: AES-128-GCM with a key derived from the
+same line (HKDF-SHA256), because opening a Fernet token costs more than the rest of an answer. A sealed value
+is `key id (4) + nonce (12) + ciphertext and tag`; its context (the record's key) is authenticated, so a
+value that was copied to another record does not open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+_KEY_ID, _NONCE = 4, 12
+
+
+class KeyMissing(Exception):
+    """A value was encrypted with a key that the key file does not hold."""
+
+
+class Secret:
+    """A value that repr, str, logs and errors show as `***`; only `reveal` gives it out."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+class Keyring:
+    """The keys of one installation, newest first; the first one encrypts, all of them decrypt."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        if not keys:
+            raise KeyMissing("the key file holds no key")
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._sealers = {_key_id(key): AESGCM(_derive(key)) for key in keys}
+        self._newest = _key_id(keys[0])
+
+    def __repr__(self) -> str:
+        return f"Keyring({len(self._sealers)} keys)"
+
+    def encrypt(self, plain: bytes) -> bytes:
+        return self._fernet.encrypt(plain)
+
+    def decrypt(self, token: bytes) -> bytes:
+        """The plain bytes; KeyMissing when no key of the ring made this token."""
+        try:
+            return self._fernet.decrypt(token)
+        except InvalidToken as error:
+            raise KeyMissing("no key in the key file opens this value") from error
+
+    def rotate(self, token: bytes) -> bytes:
+        """The same value, encrypted with the newest key."""
+        return self._fernet.rotate(token)
+
+    def seal(self, plain: bytes, context: bytes) -> bytes:
+        nonce = os.urandom(_NONCE)
+        return self._newest + nonce + self._sealers[self._newest].encrypt(nonce, plain, context)
+
+    def unseal(self, blob: bytes, context: bytes) -> bytes:
+        """The plain bytes of `seal`; KeyMissing for an unknown key, a changed value or another context."""
+        sealer = self._sealers.get(blob[:_KEY_ID])
+        if sealer is None:
+            raise KeyMissing("no key in the key file opens this value")
+        try:
+            return sealer.decrypt(blob[4:16], blob[16:], context)
+        except InvalidTag as error:
+            raise KeyMissing("the sealed value was changed or belongs to another record") from error
+
+
+def open_keyring(path: Path) -> Keyring:
+    """The keyring in `path`; a first start writes a new key there (mode 0600)."""
+    if not path.exists():
+        _write(path, [Fernet.generate_key().decode()])
+    return Keyring(_read(path))
+
+
+def add_key(path: Path) -> Keyring:
+    """Put a new key in front: from now on it encrypts, the older ones still decrypt."""
+    _write(path, [Fernet.generate_key().decode(), *_read(path)])
+    return open_keyring(path)
+
+
+def drop_old_keys(path: Path) -> Keyring:
+    """Keep only the newest key; right only after every stored value was encrypted anew."""
+    _write(path, _read(path)[:1])
+    return open_keyring(path)
+
+
+def _read(path: Path) -> list[str]:
+    return [line.strip() for line in path.read_text("ascii").splitlines() if line.strip()]
+
+
+def _write(path: Path, keys: Sequence[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write("\n".join(keys) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _key_id(key: str) -> bytes:
+    return hashlib.sha256(b"catraca key id" + key.encode()).digest()[:_KEY_ID]
+
+
+def _derive(key: str) -> bytes:
+    return HKDF(algorithm=SHA256(), length=16, salt=None, info=b"catraca sealed records").derive(key.encode())

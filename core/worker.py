@@ -1,0 +1,156 @@
+"""Celery as the alarm clock of the outbox, embedded or distributed; the tasks and the rows are the same.
+
+A broker message carries a row's id and nothing else. `Embedded` runs a worker (threads) and a beat inside this
+process on `memory://`. Distributed, `celery worker` and `celery beat` load an application made by `make_app`; each
+forked child opens a database of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery, signals
+from celery.beat import Service
+from celery.worker import WorkController, state
+
+from core.jobs import SCHEDULES, run_job, run_periodic, sweep
+from core.logs import get_logger
+from core.runtime import Runtime
+from core.settings import Settings
+
+SWEEP_SECONDS = 1.0
+MEMORY_POLL_SECONDS = 0.02
+log = get_logger("core.worker")
+
+
+def make_app(settings: Settings, runtime: Callable[[], Runtime]) -> Celery:
+    """The Celery application; `runtime` gives the process's own runtime when a task runs."""
+    url = settings.broker_url.get_secret_value()
+    app = Celery("catraca", broker="memory://localhost" if settings.embedded else url, set_as_current=False)
+    app.conf.update(
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_serializer="json",
+        accept_content=["json"],
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={"polling_interval": MEMORY_POLL_SECONDS} if settings.embedded else {},
+        timezone="UTC",
+        beat_schedule=_beat_schedule(),
+    )
+    _add_tasks(app, runtime)
+    return app
+
+
+def _add_tasks(app: Celery, runtime: Callable[[], Runtime]) -> None:
+    wake = wake_with(app)
+
+    @app.task(name="catraca.run_job")  # type: ignore[untyped-decorator]
+    def run_one(job_id: int) -> None:
+        run_job(runtime(), job_id)
+
+    @app.task(name="catraca.run_periodic")  # type: ignore[untyped-decorator]
+    def run_schedule(name: str) -> None:
+        run_periodic(runtime(), name)
+
+    @app.task(name="catraca.nothing")  # type: ignore[untyped-decorator]
+    def do_nothing() -> None:
+        """Only makes a waiting consumer look up."""
+
+    @app.task(name="catraca.sweep")  # type: ignore[untyped-decorator]
+    def sweep_outbox() -> None:
+        wake(sweep(runtime()))
+
+
+def _beat_schedule() -> dict[str, dict[str, Any]]:
+    schedule: dict[str, dict[str, Any]] = {
+        "sweep": {"task": "catraca.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": 10}}
+    }
+    for item in SCHEDULES.values():
+        schedule[item.name] = {
+            "task": "catraca.run_periodic",
+            "schedule": item.seconds,
+            "args": (item.name,),
+            "options": {"expires": max(10.0, item.seconds)},
+        }
+    return schedule
+
+
+def wake_with(app: Celery) -> Callable[[list[int]], None]:
+    """A `Database.wake` that sends the ids through the broker; a broker that is gone only makes us slower."""
+
+    def wake(job_ids: list[int]) -> None:
+        try:
+            for job_id in job_ids:
+                app.send_task("catraca.run_job", args=(job_id,), retry=False)
+        except Exception as error:
+            log.warning("the broker did not take a wake-up; the sweep will", reason=type(error).__name__)
+
+    return wake
+
+
+class Embedded:
+    """Worker and beat in daemon threads of this process."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.app = make_app(runtime.settings, lambda: runtime)
+        self.app.finalize()
+        runtime.database.wake = wake_with(self.app)
+        self._ready = threading.Event()
+        self._controller = WorkController(
+            app=self.app,
+            pool="threads",
+            concurrency=runtime.settings.worker_threads,
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            ready_callback=lambda _consumer: self._ready.set(),
+        )
+        self._beat = Service(self.app, max_interval=1.0, scheduler_cls="celery.beat:Scheduler")
+        self._threads = [
+            threading.Thread(target=self._run_worker, name="worker", daemon=True),
+            threading.Thread(target=self._beat.start, name="beat", daemon=True),
+        ]
+
+    def start(self, timeout: float = 15.0) -> None:
+        """Start both and wait until the worker consumes; RuntimeError when it does not."""
+        for thread in self._threads:
+            thread.start()
+        if not self._ready.wait(timeout):
+            raise RuntimeError("the embedded worker did not start")
+
+    def stop(self) -> None:
+        """Ask both to end; unfinished jobs keep their rows and run at the next start."""
+        self._beat.stop()
+        state.should_stop = 0
+        for _ in range(2):  # the consumer looks at `should_stop` between messages, or after two waits of 2 s
+            self.app.send_task("catraca.nothing")
+        for thread in self._threads:
+            thread.join(timeout=3)
+        state.should_stop = None
+
+    def _run_worker(self) -> None:
+        with contextlib.suppress(SystemExit):
+            self._controller.start()
+
+
+def open_after_fork(settings: Settings) -> Callable[[], Runtime]:
+    """For prefork workers: each child opens its own runtime when it is born; gives the accessor."""
+    own: dict[str, Runtime] = {}
+
+    def open_own(**_signal: object) -> None:
+        own["runtime"] = Runtime.open(settings)
+
+    signals.worker_process_init.connect(open_own, weak=False)
+
+    def current() -> Runtime:
+        if "runtime" not in own:
+            open_own()
+        return own["runtime"]
+
+    return current

@@ -1,0 +1,72 @@
+"""Databases for tests: every test that takes `database` runs on SQLite and again on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from core.clock import Clock
+from core.database import Database
+from core.migrate import migrate
+from core.runtime import Runtime
+from core.secrets import Keyring, open_keyring
+from core.settings import Settings
+from tests.postgres import PostgresServer, find_postgres
+from tests.ticking import FakeClock
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for this session; a missing one fails in CI and skips elsewhere, saying why."""
+    server, reason = find_postgres()
+    if server is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"PostgreSQL tests may not be skipped in CI: {reason}")
+        pytest.skip(f"no PostgreSQL: {reason}")
+    with server:
+        yield server
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that stands still until the test moves it; starts on 2026-03-02 12:00 UTC, a Monday."""
+    return FakeClock()
+
+
+@pytest.fixture
+def keyring(tmp_path: Path) -> Keyring:
+    return open_keyring(tmp_path / "keys")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database that nobody else uses."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'catraca.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    with server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def database(database_url: str, keyring: Keyring, clock: Clock) -> Iterator[Database]:
+    """A migrated database on the test's own clock."""
+    opened = Database(database_url, keyring, clock)
+    migrate(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def runtime(database: Database, database_url: str, keyring: Keyring, clock: Clock, tmp_path: Path) -> Runtime:
+    """What a process would have, around the test's database and clock."""
+    product = Settings(data_dir=tmp_path, database_url=database_url)
+    return Runtime(product, database, keyring, clock)
