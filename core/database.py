@@ -29,6 +29,7 @@ from core.columns import attach_keyring
 from core.errors import Unavailable
 from core.job_queue import Enqueued, flush_jobs
 from core.secrets import Keyring
+from core.settings import Settings
 from core.tables import Base
 
 __all__ = ["Base", "Database", "Transaction"]
@@ -39,11 +40,12 @@ SQLITE_BUSY_SECONDS = 15
 class Transaction:
     """One unit of work; see the module's head. `now` does not move while it runs."""
 
-    def __init__(self, session: Session, now: datetime, actor: Actor, keyring: Keyring) -> None:
+    def __init__(self, session: Session, now: datetime, actor: Actor, database: Database) -> None:
         self.session = session
         self.now = now
         self.actor = actor
-        self.keyring = keyring
+        self.keyring = database.keyring
+        self.settings = database.settings
         self._enqueued: list[Enqueued] = []
         self._last_steps: dict[str, Callable[[Transaction], None]] = {}
 
@@ -100,9 +102,10 @@ class Transaction:
 class Database:
     """One engine with its keys and its clock. Threads may share it; processes may not."""
 
-    def __init__(self, url: str, keyring: Keyring, clock: Clock) -> None:
+    def __init__(self, url: str, keyring: Keyring, clock: Clock, settings: Settings | None = None) -> None:
         self.keyring = keyring
         self.clock = clock
+        self.settings = settings or Settings()
         self.engine = _engine(url)
         self.wake: Callable[[list[int]], None] = lambda _ids: None
         attach_keyring(self.engine.dialect, keyring)
@@ -116,7 +119,7 @@ class Database:
     def transaction(self, actor: Actor = SYSTEM) -> Iterator[Transaction]:
         """A transaction that commits at the end of the block. Unavailable when the database cannot take it."""
         with database_errors(), Session(self._writer, expire_on_commit=False) as session:
-            tx = Transaction(session, self.clock(), actor, self.keyring)
+            tx = Transaction(session, self.clock(), actor, self)
             yield tx
             due = tx.finish()
             session.commit()
@@ -127,7 +130,7 @@ class Database:
     def reading(self) -> Iterator[Transaction]:
         """A transaction that is rolled back at the end: for looking only."""
         with database_errors(), Session(self.engine) as session:
-            yield Transaction(session, self.clock(), SYSTEM, self.keyring)
+            yield Transaction(session, self.clock(), SYSTEM, self)
             session.rollback()
 
     def close(self) -> None:

@@ -23,7 +23,8 @@ class Runtime:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         keyring = open_keyring(settings.resolved_key_file)
         clock = clock_from(settings.rehearsal_clock)
-        return cls(settings, Database(settings.resolved_database_url, keyring, clock), keyring, clock)
+        database = Database(settings.resolved_database_url, keyring, clock, settings)
+        return cls(settings, database, keyring, clock)
 
     def close(self) -> None:
         self.database.close()

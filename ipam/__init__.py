@@ -1,0 +1,5 @@
+"""Address management: folders, subnets, reserved ranges, fixed addresses with quarantine, and who had what when.
+
+Layer: above `core`, beside `radius`, below `provisioning`. It knows no subscriptions: a holder is an integer. Commands live
+in `folders`, `subnets`, `reserved` and `allocation`; questions in `lookup`, `listing`, `utilisation` and `history`.
+"""

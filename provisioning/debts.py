@@ -1,0 +1,63 @@
+"""What billing says is owed, and how a restriction ends when it no longer is.
+
+Billing records each change of an invoice's open amount here, in the transaction of the payment. An order whose
+invoices no longer justify it lapses in that same transaction: restoring is held back by nothing. An order that has
+lapsed stays so: when a payment is reversed, restricting again needs a new order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from sqlalchemy import select
+
+from core.database import Transaction
+from core.errors import InvalidInput
+from provisioning.models import Debt, RestrictionOrderRow
+from provisioning.refresh import refresh
+from provisioning.timeline import narrate
+
+
+def record_debt(
+    tx: Transaction, *, subscription_id: int, invoice_id: int, due_on: date, open_cents: int
+) -> list[RestrictionOrderRow]:
+    """Write down what is open on one invoice (0: settled); gives the orders that lapsed by it."""
+    if open_cents < 0:
+        raise InvalidInput("open_cents", "zero or more cents", 9990)
+    debt = tx.session.get(Debt, (subscription_id, invoice_id))
+    if debt is None:
+        debt = Debt(subscription_id=subscription_id, invoice_id=invoice_id)
+        tx.session.add(debt)
+    debt.due_on, debt.open_cents, debt.updated_at = due_on, open_cents, tx.now
+    tx.session.flush()
+    lapsed = _lapse(tx, subscription_id)
+    if lapsed:
+        refresh(tx, [subscription_id])
+    return lapsed
+
+
+def open_debts(tx: Transaction, subscription_id: int) -> Sequence[Debt]:
+    """What is owed, oldest due date first."""
+    query = select(Debt).where(Debt.subscription_id == subscription_id, Debt.open_cents > 0)
+    return tx.session.scalars(query.order_by(Debt.due_on, Debt.invoice_id)).all()
+
+
+def still_justified(invoice_ids: Sequence[int], minimum_open_cents: int, open_cents: Mapping[int, int]) -> bool:
+    """Whether the invoices of an order still owe something, and at least the minimum of the rule. Pure."""
+    owed = sum(open_cents.get(invoice_id, 0) for invoice_id in invoice_ids)
+    return owed >= max(1, minimum_open_cents)
+
+
+def _lapse(tx: Transaction, subscription_id: int) -> list[RestrictionOrderRow]:
+    owed = {debt.invoice_id: debt.open_cents for debt in open_debts(tx, subscription_id)}
+    live = tx.session.scalars(
+        select(RestrictionOrderRow)
+        .where(RestrictionOrderRow.subscription_id == subscription_id, RestrictionOrderRow.lapsed_at.is_(None))
+        .with_for_update()
+    ).all()
+    lapsed = [row for row in live if not still_justified(row.invoice_ids, row.minimum_open_cents, owed)]
+    for row in lapsed:
+        row.lapsed_at = tx.now
+        narrate(tx, subscription_id, "order.lapsed", details={"order": row.id, "level": row.level})
+    return lapsed

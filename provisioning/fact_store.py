@@ -1,0 +1,147 @@
+"""Reading the facts of many subscriptions at once: one query a kind of fact, never one a subscription."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any
+
+from ipam.lookup import fixed_addresses_of
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from core.database import Transaction
+from core.secrets import Secret
+from core.settings import Settings
+from provisioning.facts import (
+    Facts,
+    Level,
+    Pause,
+    RestrictionOrder,
+    ServiceRules,
+    Speed,
+    SpeedOverride,
+    TrustUnblock,
+)
+from provisioning.models import (
+    PauseRow,
+    Plan,
+    RestrictionOrderRow,
+    SpeedOverrideRow,
+    Subscription,
+    TrustUnblockRow,
+)
+
+_COLUMNS = (
+    Subscription.id,
+    Subscription.login,
+    Subscription.password,
+    Subscription.mac,
+    Subscription.installed_at,
+    Subscription.cancelled_at,
+    Subscription.state,
+    Subscription.desired_fingerprint,
+    Subscription.next_change_at,
+    Subscription.record_digest,
+    Plan.download_bps,
+    Plan.upload_bps,
+    Plan.reduced_download_bps,
+    Plan.reduced_upload_bps,
+    Plan.pool,
+    Plan.group,
+    Plan.address_list,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A subscription's facts, with what was last concluded from them."""
+
+    subscription_id: int
+    login: str | None
+    password: Secret | None
+    mac: str | None
+    facts: Facts
+    state: str
+    desired_fingerprint: str
+    next_change_at: Any
+    record_digest: str
+
+
+def rules_from(settings: Settings) -> ServiceRules:
+    """The company's rules as the settings give them."""
+    return ServiceRules(
+        reduced=Speed(settings.reduced_bps, settings.reduced_bps),
+        suspended=Speed(settings.suspended_bps, settings.suspended_bps),
+        suspended_address_list=settings.suspended_address_list,
+        paused_address_list=settings.paused_address_list,
+        interim_seconds=settings.interim_seconds,
+    )
+
+
+def load_known(tx: Transaction, ids: Sequence[int], *, lock: bool = False) -> list[Known]:
+    """The subscriptions of `ids` that exist, in order of id; `lock` keeps others from changing them meanwhile."""
+    query = select(*_COLUMNS).join(Plan, Plan.id == Subscription.plan_id).where(Subscription.id.in_(ids))
+    if lock:
+        query = query.with_for_update(of=Subscription)
+    rows = tx.session.execute(query.order_by(Subscription.id)).all()
+    related = _Related(tx.session, ids)
+    addresses = fixed_addresses_of(tx, ids)
+    return [_known(row, related, addresses.get(row.id)) for row in rows]
+
+
+class _Related:
+    """The intervals of many subscriptions, by kind and subscription."""
+
+    def __init__(self, session: Session, ids: Sequence[int]) -> None:
+        self.pauses: dict[int, list[Pause]] = defaultdict(list)
+        self.trusts: dict[int, list[TrustUnblock]] = defaultdict(list)
+        self.overrides: dict[int, list[SpeedOverride]] = defaultdict(list)
+        self.orders: dict[int, list[RestrictionOrder]] = defaultdict(list)
+        for row in _rows(session, PauseRow, ids):
+            self.pauses[row.subscription_id].append(Pause(row.since, row.until, row.note, row.id))
+        for row in _rows(session, TrustUnblockRow, ids):
+            self.trusts[row.subscription_id].append(TrustUnblock(row.since, row.until, row.note, row.id))
+        for row in _rows(session, SpeedOverrideRow, ids):
+            speed = Speed(row.download_bps, row.upload_bps)
+            self.overrides[row.subscription_id].append(SpeedOverride(row.since, row.until, speed, row.id))
+        for row in _rows(session, RestrictionOrderRow, ids):
+            self.orders[row.subscription_id].append(order_fact(row))
+
+
+def order_fact(row: Any) -> RestrictionOrder:
+    """A stored order as the pure functions want it."""
+    return RestrictionOrder(
+        Level(row.level), row.since, row.lapsed_at, tuple(row.invoice_ids), row.rule, row.run, row.id
+    )
+
+
+def _rows(session: Session, table: Any, ids: Sequence[int]) -> Sequence[Row[Any]]:
+    columns = table.__table__.columns
+    return session.execute(select(*columns).where(table.subscription_id.in_(ids)).order_by(table.id)).all()
+
+
+def _known(row: Row[Any], related: _Related, address: IPv4Address | None) -> Known:
+    reduced = None
+    if row.reduced_download_bps and row.reduced_upload_bps:
+        reduced = Speed(row.reduced_download_bps, row.reduced_upload_bps)
+    facts = Facts(
+        plan_speed=Speed(row.download_bps, row.upload_bps),
+        reduced_speed=reduced,
+        pool=row.pool,
+        group=row.group_name,
+        address_list=row.address_list,
+        framed_ip_address=address,
+        installed_at=row.installed_at,
+        cancelled_at=row.cancelled_at,
+        pauses=tuple(related.pauses.get(row.id, ())),
+        trusts=tuple(related.trusts.get(row.id, ())),
+        orders=tuple(related.orders.get(row.id, ())),
+        overrides=tuple(related.overrides.get(row.id, ())),
+    )
+    return Known(
+        row.id, row.login, row.password, row.mac, facts,
+        row.state, row.desired_fingerprint, row.next_change_at, row.record_digest,
+    )  # fmt: skip

@@ -1,0 +1,157 @@
+"""The quick view of a request: where each attribute that matters begins, and nothing else.
+
+An Access-Request carries about a dozen attributes and an answer needs four of them, so this view walks the
+octets once, checks every attribute, remembers offsets in one dict, and cuts a value out only when it is asked for.
+It accepts what `radius.codec.parse` accepts, except that it is stricter about what an Access-Request may hold
+only once (RFC 2865 §5.44): two User-Names would let two parties read two different people.
+"""
+
+from __future__ import annotations
+
+from radius.attributes import (
+    CALLING_STATION_ID,
+    CHAP_CHALLENGE,
+    CHAP_PASSWORD,
+    CODES,
+    EAP_MESSAGE,
+    FRAMED_PROTOCOL,
+    MESSAGE_AUTHENTICATOR,
+    PROXY_STATE,
+    USER_NAME,
+    USER_PASSWORD,
+    VENDOR_SPECIFIC,
+)
+from radius.codec import (
+    HEADER_LENGTH,
+    MAX_ATTRIBUTES,
+    Malformed,
+    check_vendor_specific,
+    trim,
+    vendor_attributes,
+)
+
+SINGLE = frozenset(
+    {
+        USER_NAME,
+        USER_PASSWORD,
+        CHAP_PASSWORD,
+        CHAP_CHALLENGE,
+        CALLING_STATION_ID,
+        FRAMED_PROTOCOL,
+        MESSAGE_AUTHENTICATOR,
+    }
+)
+"""Read by the authentication path and allowed once."""
+REPEATED = frozenset({EAP_MESSAGE, PROXY_STATE, VENDOR_SPECIFIC})
+WANTED = SINGLE | REPEATED
+_FEW = HEADER_LENGTH + 2 * MAX_ATTRIBUTES
+"""A packet up to this long cannot hold too many attributes: the shortest has two octets."""
+
+
+class AccessRequest:
+    """An Access-Request or Status-Server, checked; `raw` is the datagram without padding."""
+
+    __slots__ = ("_first", "_more", "raw")
+
+    def __init__(self, raw: bytes, first: dict[int, int], more: list[int]) -> None:
+        self.raw = raw
+        self._first = first
+        self._more = more
+
+    @property
+    def code(self) -> int:
+        return self.raw[0]
+
+    @property
+    def identifier(self) -> int:
+        return self.raw[1]
+
+    @property
+    def authenticator(self) -> bytes:
+        return self.raw[4:HEADER_LENGTH]
+
+    def at(self, kind: int) -> int:
+        """Offset of the first attribute of this (wanted) type, 0 when there is none."""
+        return self._first.get(kind, 0)
+
+    def value(self, kind: int) -> bytes | None:
+        """Value of the first attribute of this (wanted) type."""
+        at = self._first.get(kind)
+        if at is None:
+            return None
+        raw = self.raw
+        return raw[at + 2 : at + raw[at + 1]]
+
+    def every(self, kind: int) -> list[int]:
+        """Offsets of all attributes of this type, in order."""
+        at = self._first.get(kind)
+        return [] if at is None else [at, *(each for each in self._more if self.raw[each] == kind)]
+
+    def proxy_states(self) -> bytes:
+        """All Proxy-State attributes as they arrived, in order, ready for the reply (RFC 2865 §5.33)."""
+        if PROXY_STATE not in self._first:
+            return b""
+        raw = self.raw
+        return b"".join([raw[at : at + raw[at + 1]] for at in self.every(PROXY_STATE)])
+
+    def vendor(self, vendor: int) -> dict[int, bytes]:
+        """This vendor's sub-attributes by type; of one that repeats, the first."""
+        raw = self.raw
+        found: dict[int, bytes] = {}
+        for at in self.every(VENDOR_SPECIFIC):
+            for kind, value in vendor_attributes(raw[at + 2 : at + raw[at + 1]], vendor):
+                found.setdefault(kind, value)
+        return found
+
+
+def read_access_request(datagram: bytes) -> AccessRequest:
+    """Check a whole datagram and note where its wanted attributes are; Malformed unless all of it is sound."""
+    raw = trim(datagram)
+    length, at = len(raw), HEADER_LENGTH
+    first: dict[int, int] = {}
+    more: list[int] = []
+    try:
+        while at < length:
+            kind = raw[at]
+            step = raw[at + 1]
+            if step < 2:
+                raise Malformed("attribute_length")
+            if kind in WANTED:
+                if kind in first:
+                    more.append(at)
+                else:
+                    first[kind] = at
+            elif not kind:
+                raise Malformed("attribute_zero")
+            at += step
+    except IndexError:
+        raise Malformed("attribute_length") from None
+    if at != length:
+        raise Malformed("attribute_length")
+    if raw[0] not in CODES:
+        raise Malformed("unknown_code")
+    if more or length > _FEW or VENDOR_SPECIFIC in first:
+        _check_rare(raw, first, more)
+    if MESSAGE_AUTHENTICATOR in first and raw[first[MESSAGE_AUTHENTICATOR] + 1] != 18:
+        raise Malformed("message_authenticator_shape")
+    return AccessRequest(raw, first, more)
+
+
+def _check_rare(raw: bytes, first: dict[int, int], more: list[int]) -> None:
+    """The checks that most packets, having few attributes and no vendor's, are spared."""
+    for at in more:
+        if raw[at] in SINGLE:
+            raise Malformed("message_authenticator_shape" if raw[at] == MESSAGE_AUTHENTICATOR else "repeated_attribute")
+    for at in (*more, first.get(VENDOR_SPECIFIC, 0)):
+        if at and raw[at] == VENDOR_SPECIFIC:
+            check_vendor_specific(raw[at + 2 : at + raw[at + 1]])
+    if len(raw) > _FEW and _attributes(raw) > MAX_ATTRIBUTES:
+        raise Malformed("too_many_attributes")
+
+
+def _attributes(raw: bytes) -> int:
+    count, at = 0, HEADER_LENGTH
+    while at < len(raw):
+        count += 1
+        at += raw[at + 1]
+    return count

@@ -1,0 +1,131 @@
+"""Packet codes, attribute numbers and values, spelled as in the RFCs (with `-` as `_`).
+
+Numbers only: no behaviour. The same numbers, for people and for tools, are in `radius/dictionaries/`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Packet codes: RFC 2865 §4, RFC 2866 §4, RFC 5176 §2.3, RFC 5997 §2
+ACCESS_REQUEST: Final = 1
+ACCESS_ACCEPT: Final = 2
+ACCESS_REJECT: Final = 3
+ACCOUNTING_REQUEST: Final = 4
+ACCOUNTING_RESPONSE: Final = 5
+ACCESS_CHALLENGE: Final = 11
+STATUS_SERVER: Final = 12
+DISCONNECT_REQUEST: Final = 40
+DISCONNECT_ACK: Final = 41
+DISCONNECT_NAK: Final = 42
+COA_REQUEST: Final = 43
+COA_ACK: Final = 44
+COA_NAK: Final = 45
+
+CODES: Final = frozenset({1, 2, 3, 4, 5, 11, 12, 40, 41, 42, 43, 44, 45})
+"""Every code that this product sends or reads; a packet with another one is no packet to us."""
+
+# RFC 2865 §5
+USER_NAME: Final = 1
+USER_PASSWORD: Final = 2
+CHAP_PASSWORD: Final = 3
+NAS_IP_ADDRESS: Final = 4
+NAS_PORT: Final = 5
+SERVICE_TYPE: Final = 6
+FRAMED_PROTOCOL: Final = 7
+FRAMED_IP_ADDRESS: Final = 8
+FRAMED_IP_NETMASK: Final = 9
+FRAMED_ROUTING: Final = 10
+FILTER_ID: Final = 11
+FRAMED_MTU: Final = 12
+FRAMED_COMPRESSION: Final = 13
+LOGIN_IP_HOST: Final = 14
+LOGIN_SERVICE: Final = 15
+LOGIN_TCP_PORT: Final = 16
+REPLY_MESSAGE: Final = 18
+CALLBACK_NUMBER: Final = 19
+CALLBACK_ID: Final = 20
+FRAMED_ROUTE: Final = 22
+FRAMED_IPX_NETWORK: Final = 23
+STATE: Final = 24
+CLASS: Final = 25
+VENDOR_SPECIFIC: Final = 26
+SESSION_TIMEOUT: Final = 27
+IDLE_TIMEOUT: Final = 28
+TERMINATION_ACTION: Final = 29
+CALLED_STATION_ID: Final = 30
+CALLING_STATION_ID: Final = 31
+NAS_IDENTIFIER: Final = 32
+PROXY_STATE: Final = 33
+CHAP_CHALLENGE: Final = 60
+NAS_PORT_TYPE: Final = 61
+PORT_LIMIT: Final = 62
+
+# RFC 2866 §5
+ACCT_STATUS_TYPE: Final = 40
+ACCT_DELAY_TIME: Final = 41
+ACCT_INPUT_OCTETS: Final = 42
+ACCT_OUTPUT_OCTETS: Final = 43
+ACCT_SESSION_ID: Final = 44
+ACCT_AUTHENTIC: Final = 45
+ACCT_SESSION_TIME: Final = 46
+ACCT_INPUT_PACKETS: Final = 47
+ACCT_OUTPUT_PACKETS: Final = 48
+ACCT_TERMINATE_CAUSE: Final = 49
+ACCT_MULTI_SESSION_ID: Final = 50
+ACCT_LINK_COUNT: Final = 51
+
+# RFC 2869 §5
+ACCT_INPUT_GIGAWORDS: Final = 52
+ACCT_OUTPUT_GIGAWORDS: Final = 53
+EVENT_TIMESTAMP: Final = 55
+CONNECT_INFO: Final = 77
+EAP_MESSAGE: Final = 79
+MESSAGE_AUTHENTICATOR: Final = 80
+ACCT_INTERIM_INTERVAL: Final = 85
+NAS_PORT_ID: Final = 87
+FRAMED_POOL: Final = 88
+
+# RFC 3162 §2, RFC 4818 §3, RFC 5176 §3.5, RFC 6911 §3
+NAS_IPV6_ADDRESS: Final = 95
+FRAMED_INTERFACE_ID: Final = 96
+FRAMED_IPV6_PREFIX: Final = 97
+FRAMED_IPV6_ROUTE: Final = 99
+FRAMED_IPV6_POOL: Final = 100
+ERROR_CAUSE: Final = 101
+DELEGATED_IPV6_PREFIX: Final = 123
+FRAMED_IPV6_ADDRESS: Final = 168
+
+# Values: RFC 2865 §5.6 and §5.7, RFC 2866 §5.1
+SERVICE_TYPE_FRAMED: Final = 2
+FRAMED_PROTOCOL_PPP: Final = 1
+ACCT_STATUS_START: Final = 1
+ACCT_STATUS_STOP: Final = 2
+ACCT_STATUS_INTERIM_UPDATE: Final = 3
+ACCT_STATUS_ACCOUNTING_ON: Final = 7
+ACCT_STATUS_ACCOUNTING_OFF: Final = 8
+
+# Vendors: IANA enterprise numbers
+VENDOR_MICROSOFT: Final = 311
+VENDOR_WISPR: Final = 14122
+VENDOR_MIKROTIK: Final = 14988
+
+# Microsoft, RFC 2548 §2
+MS_CHAP_RESPONSE: Final = 1
+MS_CHAP_ERROR: Final = 2
+MS_CHAP_CHALLENGE: Final = 11
+MS_CHAP_MPPE_KEYS: Final = 12
+MS_MPPE_SEND_KEY: Final = 16
+MS_MPPE_RECV_KEY: Final = 17
+MS_CHAP2_RESPONSE: Final = 25
+MS_CHAP2_SUCCESS: Final = 26
+
+# MikroTik
+MIKROTIK_GROUP: Final = 3
+MIKROTIK_RATE_LIMIT: Final = 8
+MIKROTIK_ADDRESS_LIST: Final = 19
+MIKROTIK_DELEGATED_IPV6_POOL: Final = 22
+
+# WISPr
+WISPR_BANDWIDTH_MAX_UP: Final = 7
+WISPR_BANDWIDTH_MAX_DOWN: Final = 8

@@ -1,0 +1,70 @@
+"""A NAS as the replica carries it: its own entry `b"n" + id`, JSON with the shared secret sealed.
+
+Workers build their client table from these entries, the CoA client its targets, so neither needs the database.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from radius.records import Seal, Unseal
+
+PREFIX = b"n"
+
+
+class UnreadableNas(ValueError):
+    """A NAS entry that is damaged or sealed with a key that this host lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class NasEntry:
+    """One RADIUS client: an address (a /32 or /128) or a whole network, and how to talk with it."""
+
+    id: int
+    name: str
+    network: IPv4Network | IPv6Network
+    vendor: str
+    secret: bytes = field(repr=False)
+    require_message_authenticator: bool = True
+    mac_auth: bool = False
+    coa_port: int = 3799
+    enabled: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.secret:
+            raise ValueError("a NAS without a shared secret would trust anybody")
+
+
+def nas_key(nas_id: int) -> bytes:
+    return PREFIX + str(nas_id).encode("ascii")
+
+
+def pack_nas(nas: NasEntry, seal: Seal) -> dict[bytes, bytes]:
+    """The replica entry of a NAS; the sealed secret is bound to the entry's key."""
+    key = nas_key(nas.id)
+    document = {
+        "id": nas.id,
+        "name": nas.name,
+        "network": str(nas.network),
+        "vendor": nas.vendor,
+        "secret": base64.b64encode(seal(nas.secret, key)).decode("ascii"),
+        "require_message_authenticator": nas.require_message_authenticator,
+        "mac_auth": nas.mac_auth,
+        "coa_port": nas.coa_port,
+        "enabled": nas.enabled,
+    }
+    return {key: json.dumps(document, sort_keys=True, separators=(",", ":")).encode()}
+
+
+def unpack_nas(key: bytes, value: bytes, unseal: Unseal) -> NasEntry:
+    """The NAS of a replica entry; UnreadableNas for anything that `pack_nas` did not write for this host."""
+    try:
+        document = json.loads(value)
+        secret = unseal(base64.b64decode(document.pop("secret"), validate=True), key)
+        network = ip_network(document.pop("network"))
+        return NasEntry(network=network, secret=secret, **document)
+    except Exception as error:
+        raise UnreadableNas(f"NAS entry {key!r}: {type(error).__name__}") from error
