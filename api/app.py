@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
@@ -19,7 +19,7 @@ from api.idempotency import Replayed
 from api.openapi import Operation, finish, operations
 from api.routes import ROUTERS
 from core.actor import Actor
-from core.errors import CatracaError
+from core.errors import CatracaError, InvalidInput
 from core.runtime import Runtime
 
 __all__ = ["make_app"]
@@ -48,6 +48,10 @@ class Api(FastAPI):
             self._operations = {item.operation_id: item for item in operations(self.openapi())}
         return self._operations.get(operation_id)
 
+    def methods_at(self, path: str) -> list[str]:
+        """The methods that an address takes."""
+        return sorted({item.method for item in operations(self.openapi()) if item.matches(path)})
+
 
 def make_app(runtime: Runtime, local: Actor | None = None) -> Api:
     """The API of `runtime`. `local`: serve this operator without a token, for the command line only."""
@@ -63,7 +67,7 @@ def make_app(runtime: Runtime, local: Actor | None = None) -> Api:
     )
     app.state.runtime = runtime
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(_only_known_parameters)])
     _handle_errors(app)
     app.add_middleware(Edge, runtime=runtime, local=local)
     return app
@@ -76,7 +80,7 @@ def _handle_errors(app: Api) -> None:
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> Response:
-        return _from_http(request, error).response(request.state.request_id)
+        return _from_http(app, request, error).response(request.state.request_id)
 
     @app.exception_handler(CatracaError)
     def known(request: Request, error: CatracaError) -> Response:
@@ -94,24 +98,41 @@ def _handle_errors(app: Api) -> None:
 
 def _invalid(app: Api, request: Request, error: RequestValidationError) -> problems.Problem:
     found = error.errors()
-    operation = app.operation(getattr(request.scope.get("route"), "operation_id", "") or "")
     if found and found[0]["type"] == "json_invalid":
-        entry = {"field": "body", "rule": "must be JSON", "example": rules.example(operation.body if operation else {})}
-        return problems.named("malformed-json", 400, "the body is not JSON", {"errors": [entry]})
-    entries = rules.explain(found, operation)
+        return problems.named("malformed-json", 400, "the body is not JSON", {"errors": [_not_json(app, request)]})
+    entries = rules.explain(found, _operation(app, request))
     detail = "; ".join(f"{entry['field']} {entry['rule']}" for entry in entries)
     return problems.named("invalid-input", 422, detail, {"errors": entries})
 
 
-def _from_http(request: Request, error: HTTPException) -> problems.Problem:
+def _from_http(app: Api, request: Request, error: HTTPException) -> problems.Problem:
+    path = request.url.path
     if error.status_code == 404:
-        return problems.named("no-such-route", 404, f"there is no {request.url.path}")
+        return problems.named("no-such-route", 404, f"there is no {path}")
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", (error.headers or {}).get("allow", ""))
-        return problems.named(
-            "method-not-allowed", 405, f"{request.url.path} takes {allowed}, not {request.method}", Allow=allowed
-        )
-    slug = "malformed-json" if error.status_code == 400 else "bad-request"
-    return problems.named(
-        slug, error.status_code, "the body could not be read as JSON" if slug != "bad-request" else str(error.detail)
-    )
+        allowed = ", ".join(app.methods_at(path)) or (error.headers or {}).get("Allow", "")
+        return problems.named("method-not-allowed", 405, f"{path} takes {allowed}", Allow=allowed)
+    if error.status_code == 400:
+        return problems.named("malformed-json", 400, "the body is not JSON", {"errors": [_not_json(app, request)]})
+    return problems.named("bad-request", error.status_code, str(error.detail))
+
+
+def _not_json(app: Api, request: Request) -> dict[str, Any]:
+    operation = _operation(app, request)
+    return {"field": "body", "rule": "must be JSON", "example": rules.example(operation.body if operation else {})}
+
+
+def _operation(app: Api, request: Request) -> Operation | None:
+    return app.operation(getattr(request.scope.get("route"), "operation_id", "") or "")
+
+
+async def _only_known_parameters(request: Request) -> None:
+    """Refuse a query parameter that the route does not know: a mistyped filter would list everything."""
+    if not request.query_params:
+        return
+    operation = _operation(request.app, request)
+    known = [item["name"] for item in operation.parameters if item["in"] == "query"] if operation else []
+    for name in request.query_params:
+        if name not in known:
+            words = f"the parameters are {', '.join(known)}" if known else "there are none"
+            raise InvalidInput(name, f"is not a query parameter here; {words}", f"?{known[0]}=…" if known else "")

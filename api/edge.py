@@ -12,7 +12,7 @@ import re
 import time
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -75,8 +75,7 @@ class Edge:
         try:
             caller = await self._admit(exchange)
             body = await exchange.read_body()
-            actor = self._local or Actor(caller.operator if caller else "", "api", exchange.request_id)
-            exchange.scope.setdefault("state", {})["context"] = Context(actor, caller.token_id if caller else 0, body)
+            exchange.scope["state"]["context"] = self._context(caller, exchange.request_id, body)
             await self._app(exchange.scope, exchange.replay_body(body), exchange.send)
         except _Gone:
             return None
@@ -93,6 +92,13 @@ class Edge:
                 problems.named("internal-error", 500, "a fault of ours; the log has it", {"error_id": error_id})
             )
         return caller
+
+    def _context(self, caller: Caller | None, request_id: str, body: bytes) -> Context:
+        if self._local is not None:
+            return Context(replace(self._local, request_id=request_id), 0, body)
+        if caller is not None:
+            return Context(Actor(caller.operator, "api", request_id), caller.token_id, body)
+        return Context(Actor("nobody", "api", request_id), 0, body)
 
     async def _admit(self, exchange: _Exchange) -> Caller | None:
         if self._local is not None or not exchange.path.startswith("/api/") or exchange.path in OPEN_PATHS:

@@ -7,6 +7,7 @@ take their examples.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,10 @@ class Operation:
     path: str
     content: Json
     schemas: Mapping[str, Any]
+
+    def matches(self, path: str) -> bool:
+        """Whether `path` is an address of this verb."""
+        return re.fullmatch(re.sub(r"\\{[^}]+\\}", "[^/]+", re.escape(self.path)), path) is not None
 
     @property
     def body(self) -> Json:

@@ -32,6 +32,7 @@ class Schedule:
     name: str
     seconds: float
     run: Periodic
+    exclusive: bool
 
 
 HANDLERS: dict[str, Handler] = {}
@@ -50,11 +51,15 @@ def handles(kind: str) -> Callable[[Handler], Handler]:
     return register
 
 
-def every(seconds: float, name: str) -> Callable[[Periodic], Periodic]:
-    """Register work that beat starts every `seconds`; two never run at once, on any number of hosts."""
+def every(seconds: float, name: str, *, exclusive: bool = True) -> Callable[[Periodic], Periodic]:
+    """Register work that beat starts every `seconds`.
+
+    `exclusive`: two never run at once, on any number of hosts; the lease costs two commits a run. Work that is safe beside
+    itself and usually finds nothing to do goes without.
+    """
 
     def register(run: Periodic) -> Periodic:
-        SCHEDULES[name] = Schedule(name, seconds, run)
+        SCHEDULES[name] = Schedule(name, seconds, run, exclusive)
         return run
 
     return register
@@ -112,6 +117,9 @@ def sweep(runtime: Runtime) -> list[int]:
 def run_periodic(runtime: Runtime, name: str) -> bool:
     """Run one schedule unless it is running somewhere already; says whether it ran."""
     schedule = SCHEDULES[name]
+    if not schedule.exclusive:
+        schedule.run(runtime)
+        return True
     with hold_lease(runtime.database, f"periodic:{name}", timedelta(minutes=10)) as held:
         if held:
             schedule.run(runtime)

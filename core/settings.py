@@ -8,6 +8,7 @@ equal.
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -120,6 +121,10 @@ class Settings(BaseSettings):
         return self.data_dir / "radius" / "spool"
 
     @property
+    def session_proof(self) -> timedelta:
+        return timedelta(seconds=self.session_proof_seconds)
+
+    @property
     def embedded(self) -> bool:
         return self.broker_url.get_secret_value().startswith("memory://")
 
@@ -133,3 +138,13 @@ def settings_table() -> str:
         text = "unset" if shown is None else f"`{shown}`"
         rows.append(f"| `CATRACA_{name.upper()}` | `{name}` | {text} | {field.description} |")
     return "\n".join(rows) + "\n"
+
+
+def settings_page() -> str:
+    """`docs/settings.md`, whole."""
+    return (
+        "# Settings\n\n"
+        "Each setting has a default that works. It is taken from the environment, else from the file that `CATRACA_CONFIG`\n"
+        "names, else from `catraca.toml` in the working directory. `catraca settings` shows what is in force.\n\n"
+        f"{settings_table()}"
+    )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv4Address
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
 from core.columns import Address
 from core.database import Transaction
@@ -59,14 +57,12 @@ def close_tenure(tx: Transaction, address: Address) -> None:
     tx.session.execute(running.values(until=tx.now), execution_options={"synchronize_session": "fetch"})
 
 
-def _page(tx: Transaction, whose: object, before: int | None, limit: int) -> tuple[Tenure, ...]:
-    query = select(AddressTenure).where(whose)  # type: ignore[arg-type]
+def _page(tx: Transaction, whose: ColumnElement[bool], before: int | None, limit: int) -> tuple[Tenure, ...]:
+    query = select(AddressTenure).where(whose).limit(check_limit(limit))
     if before is not None:
         query = query.where(AddressTenure.id < before)
-    rows: Sequence[AddressTenure] = tx.session.scalars(
-        query.order_by(AddressTenure.id.desc()).limit(check_limit(limit))
-    ).all()
-    return tuple(_tenure(row) for row in rows)
+    newest_first = query.order_by(AddressTenure.since.desc(), AddressTenure.id.desc())
+    return tuple(_tenure(row) for row in tx.session.scalars(newest_first))
 
 
 def _tenure(row: AddressTenure) -> Tenure:

@@ -43,7 +43,8 @@ SINGLE = frozenset(
 )
 """Read by the authentication path and allowed once."""
 REPEATED = frozenset({EAP_MESSAGE, PROXY_STATE, VENDOR_SPECIFIC})
-WANTED = SINGLE | REPEATED
+WANTED = SINGLE | REPEATED | {0}
+"""Whose offsets are noted; 0, which is no attribute, to be refused."""
 _FEW = HEADER_LENGTH + 2 * MAX_ATTRIBUTES
 """A packet up to this long cannot hold too many attributes: the shortest has two octets."""
 
@@ -51,24 +52,15 @@ _FEW = HEADER_LENGTH + 2 * MAX_ATTRIBUTES
 class AccessRequest:
     """An Access-Request or Status-Server, checked; `raw` is the datagram without padding."""
 
-    __slots__ = ("_first", "_more", "raw")
+    __slots__ = ("_first", "_more", "authenticator", "code", "identifier", "raw")
 
     def __init__(self, raw: bytes, first: dict[int, int], more: list[int]) -> None:
         self.raw = raw
+        self.code = raw[0]
+        self.identifier = raw[1]
+        self.authenticator = raw[4:HEADER_LENGTH]
         self._first = first
         self._more = more
-
-    @property
-    def code(self) -> int:
-        return self.raw[0]
-
-    @property
-    def identifier(self) -> int:
-        return self.raw[1]
-
-    @property
-    def authenticator(self) -> bytes:
-        return self.raw[4:HEADER_LENGTH]
 
     def at(self, kind: int) -> int:
         """Offset of the first attribute of this (wanted) type, 0 when there is none."""
@@ -113,21 +105,21 @@ def read_access_request(datagram: bytes) -> AccessRequest:
     try:
         while at < length:
             kind = raw[at]
-            step = raw[at + 1]
-            if step < 2:
-                raise Malformed("attribute_length")
             if kind in WANTED:
                 if kind in first:
                     more.append(at)
                 else:
                     first[kind] = at
-            elif not kind:
-                raise Malformed("attribute_zero")
+            step = raw[at + 1]
+            if step < 2:
+                raise Malformed("attribute_length")
             at += step
     except IndexError:
         raise Malformed("attribute_length") from None
     if at != length:
         raise Malformed("attribute_length")
+    if 0 in first:
+        raise Malformed("attribute_zero")
     if raw[0] not in CODES:
         raise Malformed("unknown_code")
     if more or length > _FEW or VENDOR_SPECIFIC in first:

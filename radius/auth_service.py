@@ -87,14 +87,14 @@ class AuthService:
             request = read_access_request(datagram)
         except Malformed as error:
             return self._silence(error.reason)
-        if request.raw[0] not in (ACCESS_REQUEST, STATUS_SERVER):
+        if request.code not in (ACCESS_REQUEST, STATUS_SERVER):
             return self._silence("unexpected_code")
         if refusal := gate(request, client):
             return self._silence(refusal)
-        if request.raw[0] == STATUS_SERVER:
+        if request.code == STATUS_SERVER:
             self._count("status", client.entry.vendor)
             return self._reply(ACCESS_ACCEPT, request, client, b"")
-        key = (source, request.raw[1])
+        key = (source, request.identifier)
         known = self._duplicates.find(key, request.raw, tick)
         if known is not None:
             self._count("duplicate", "held_back" if known == PENDING else "answered")
@@ -144,7 +144,7 @@ class AuthService:
         reply = self._reply(ACCESS_ACCEPT, request, client, attributes)
         if reply is not None:
             self._count("accept", decision.method)
-            self._duplicates.put((source, request.raw[1]), request.raw, reply, tick)
+            self._duplicates.put((source, request.identifier), request.raw, reply, tick)
         return reply
 
     def _reject(
@@ -154,7 +154,7 @@ class AuthService:
         if reply is None:
             return None
         self._count("reject", reason)
-        key = (source, request.raw[1])
+        key = (source, request.identifier)
         if self._held.seconds <= 0:
             self._duplicates.put(key, request.raw, reply, tick)
             return reply
@@ -167,7 +167,7 @@ class AuthService:
         attributes = request.proxy_states() + attributes
         if len(attributes) > _ROOM:
             return self._silence("reply_too_long")
-        return client.authenticators.response(code, request.raw[1], request.authenticator, attributes)
+        return client.authenticators.response(code, request.identifier, request.authenticator, attributes)
 
     def _render(self, client: NasClient, policy_id: bytes, with_address: bool) -> bytes | None:
         """A policy in the vendor's words, kept. A fixed address stands in place of the pool."""

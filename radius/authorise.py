@@ -89,7 +89,7 @@ def gate(request: AccessRequest, client: NasClient) -> str:
         return "message_authenticator_wrong"
     if (
         client.require_message_authenticator
-        or request.raw[0] == STATUS_SERVER
+        or request.code == STATUS_SERVER
         or request.at(PROXY_STATE)
         or request.at(EAP_MESSAGE)
     ):

@@ -1,0 +1,135 @@
+"""Holding the live sessions of one NAS at their desired state.
+
+Level-triggered: the job says only which NAS. One holder of the NAS's lease at a time reads the facts, observes, plans,
+sends, and writes down the answers; then looks again, because what it sent may already have been proven, or the
+facts may have moved on. Nothing is sent before every RADIUS host has the records that the next session will meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import islice
+
+from radius.sessions import identity_of
+
+from core.job_queue import Job
+from core.jobs import backoff, handles
+from core.leases import hold_lease
+from core.logs import get_logger
+from core.outcomes import Applied, Outcome, Retry
+from core.runtime import Runtime
+from provisioning.convergence import Step, forget_converged, record, steps_for_nas
+from provisioning.convergence_plan import AwaitProof, ChangeSession
+from provisioning.models import Divergence
+from radius import replica
+from radius.attributes import CLASS
+from radius.codec import encode_attributes
+from radius.dynauth import DynauthResult, Target, TimedOut, change_of_authorization, disconnect
+from radius.models import Nas
+from radius.policy import Grant
+from radius.records import class_value
+from radius.vendors import VENDORS
+
+AT_ONCE = 8
+LEASE = timedelta(seconds=120)
+REPLICA_PATIENCE = 2.0
+log = get_logger("provisioning.converge")
+
+
+@handles("converge")
+@handles("session.changed")
+def converge_nas(runtime: Runtime, job: Job) -> Outcome:
+    """Bring the sessions of NAS `job.key` to what the facts demand; Retry until all of them are proven."""
+    nas_id = int(job.key)
+    with hold_lease(runtime.database, f"nas:{nas_id}", LEASE) as held:
+        if not held:
+            return Retry(timedelta(milliseconds=500), "another worker holds this NAS's lease")
+        return _converge(runtime, nas_id)
+
+
+def _converge(runtime: Runtime, nas_id: int) -> Outcome:
+    with runtime.database.transaction() as tx:
+        nas = tx.session.get(Nas, nas_id)
+        if nas is None or not nas.enabled:
+            return Applied("the NAS is gone or disabled")
+        steps = steps_for_nas(tx, nas)
+        forget_converged(tx, nas_id, steps)
+        revision = replica.current_revision(tx)
+        tx.session.expunge_all()
+    to_send = [step for step in steps if not isinstance(step.action, AwaitProof)]
+    _record(runtime, [(step, None) for step in steps if isinstance(step.action, AwaitProof)])
+    if to_send:
+        replica.wait_until_replicated(runtime.database, revision, REPLICA_PATIENCE)
+        _send(runtime, nas, to_send)
+    return _verdict(runtime, nas, steps)
+
+
+def _send(runtime: Runtime, nas: Nas, steps: Sequence[Step]) -> None:
+    """Send in batches; a whole batch without an answer means that the NAS is away, and the rest waits."""
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="coa") as pool:
+        for batch in _batches(steps):
+            results = list(pool.map(lambda step: _send_one(runtime, nas, step), batch))
+            _record(runtime, list(zip(batch, results, strict=True)))
+            if all(isinstance(result, TimedOut) for result in results):
+                log.warning("NAS does not answer CoA", nas=nas.name, sessions_waiting=len(steps))
+                return
+
+
+def _send_one(runtime: Runtime, nas: Nas, step: Step) -> DynauthResult | None:
+    settings = runtime.settings
+    target = Target(step.session.nas_address, nas.coa_port, nas.secret.reveal().encode())
+    identity = VENDORS[nas.vendor].identification(identity_of(step.session))
+    try:
+        if isinstance(step.action, ChangeSession):
+            changes = encode_attributes(step.action.attributes) + _new_class(step)
+            return change_of_authorization(
+                target, identity, changes, now=runtime.clock(), timeout=settings.coa_timeout_seconds,
+                tries=settings.coa_tries, source_address=settings.coa_source_address,
+            )  # fmt: skip
+        return disconnect(
+            target, identity, now=runtime.clock(), timeout=settings.coa_timeout_seconds,
+            tries=settings.coa_tries, source_address=settings.coa_source_address,
+        )  # fmt: skip
+    except (OSError, ValueError) as error:
+        log.warning("CoA could not be sent", nas=nas.name, reason=str(error))
+        return None
+
+
+def _record(runtime: Runtime, ended: Sequence[tuple[Step, DynauthResult | None]]) -> None:
+    if ended:
+        with runtime.database.transaction() as tx:
+            for step, result in ended:
+                record(tx, step, result)
+
+
+def _verdict(runtime: Runtime, nas: Nas, planned: Sequence[Step]) -> Outcome:
+    """Look again: done when nothing is left that time or another try would change."""
+    with runtime.database.transaction() as tx:
+        left = steps_for_nas(tx, nas)
+        forget_converged(tx, nas.id, left)
+        waiting = [step.action.until for step in left if isinstance(step.action, AwaitProof)]
+        acting = [step for step in left if not isinstance(step.action, AwaitProof)]
+        rows = [tx.session.get(Divergence, step.session.id) for step in acting]
+        attempts = min((row.attempts for row in rows if row is not None), default=0)
+        due = min((until for until in waiting if until is not None), default=None)
+        now = tx.now
+    if acting:
+        return Retry(backoff(attempts) if attempts else timedelta(0), f"{len(acting)} sessions to converge")
+    if due is not None:
+        return Retry(max(due - now, timedelta(seconds=1)), f"{len(waiting)} sessions to be proven")
+    return Applied(f"{len(planned)} sessions seen to")
+
+
+def _new_class(step: Step) -> bytes:
+    """The Class of the new policy: a NAS that adopts it proves the change with its next accounting record."""
+    if not isinstance(step.desired, Grant):
+        raise TypeError("only a grant can be reached by CoA")
+    return encode_attributes([(CLASS, class_value(step.subscription_id, step.desired))])
+
+
+def _batches(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    rest = iter(steps)
+    while batch := list(islice(rest, 2 * AT_ONCE)):
+        yield batch

@@ -1,0 +1,182 @@
+"""What runs on the routers against what should: observing, and writing down how a step ended.
+
+Rows of `Divergence` are what the NOC sees: one for each live session that does not run its policy, or has not yet
+proven that it does, with the reason. They go away with the proof or with the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, or_, select
+
+from core.database import Transaction
+from provisioning.convergence_plan import Action, AwaitProof, EndSession, Nothing, Observed, plan
+from provisioning.fact_store import load_known, rules_from
+from provisioning.models import Divergence, Subscription
+from provisioning.service_state import answer_at
+from radius import replica
+from radius.dynauth import Ack, DynauthResult, Nak, TimedOut
+from radius.models import Nas, Session
+from radius.policy import Denial, Grant, Policy
+from radius.records import policy_key
+from radius.vendors import VENDORS
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One session of a NAS that is not where it should be, and the next action for it."""
+
+    session: Session
+    subscription_id: int
+    desired: Grant | Denial
+    action: Action
+
+    @property
+    def desired_fingerprint(self) -> str:
+        return self.desired.fingerprint if isinstance(self.desired, Grant) else ""
+
+
+def steps_for_nas(tx: Transaction, nas: Nas) -> list[Step]:
+    """Read facts and sessions, and plan each session that seems to differ; those that turn out right are left out."""
+    sessions = _suspects(tx, nas.id)
+    answers = _desired(tx, sorted({s.subscription_id for s in sessions if s.subscription_id is not None}))
+    earlier = _divergences(tx, [session.id for session in sessions])
+    policies = _Policies(tx)
+    steps = []
+    for session in sessions:
+        if session.subscription_id not in answers:
+            continue
+        desired, since = answers[session.subscription_id]
+        action = plan(
+            _observed(session, earlier.get(session.id)),
+            desired,
+            since,
+            VENDORS[nas.vendor],
+            nas.coa_echoes_class,
+            policies.get,
+            tx.now,
+            tx.settings.session_proof,
+        )
+        if not isinstance(action, Nothing):
+            steps.append(Step(session, session.subscription_id, desired, action))
+    return steps
+
+
+def forget_converged(tx: Transaction, nas_id: int, remaining: Sequence[Step]) -> None:
+    """Drop the rows of sessions that have ended or now run what they should."""
+    kept = [step.session.id for step in remaining]
+    tx.session.execute(delete(Divergence).where(Divergence.nas_id == nas_id, Divergence.session_id.not_in(kept)))
+
+
+def record(tx: Transaction, step: Step, result: DynauthResult | None) -> None:
+    """Write down how the step ended; None: there was nothing to send, only to wait."""
+    row = tx.session.get(Divergence, step.session.id)
+    if row is None or row.desired_fingerprint != step.desired_fingerprint:
+        row = row or Divergence(session_id=step.session.id, subscription_id=step.subscription_id)
+        row.nas_id, row.desired_fingerprint, row.since = step.session.nas_id, step.desired_fingerprint, tx.now
+        row.attempts, row.tried_at, row.action = 0, None, ""
+        tx.session.add(row)
+    if isinstance(step.action, AwaitProof):
+        row.status, row.reason = "acknowledged", step.action.reason
+        return
+    row.action = "disconnect" if isinstance(step.action, EndSession) else "coa"
+    row.attempts += 1
+    row.tried_at = tx.now
+    row.status, row.reason = _verdict(tx, step, row.action, result)
+
+
+def _verdict(tx: Transaction, step: Step, action: str, result: DynauthResult | None) -> tuple[str, str]:
+    session = tx.session.get_one(Session, step.session.id)
+    match result:
+        case Ack() if action == "coa":
+            session.acked_fingerprint, session.acked_at = step.desired_fingerprint, tx.now
+            return "acknowledged", "CoA acknowledged, proof awaited"
+        case Ack():
+            return "acknowledged", "Disconnect acknowledged, Accounting-Stop awaited"
+        case Nak() if result.session_unknown:
+            if session.stopped_at is None:
+                session.stopped_at, session.terminate_cause = tx.now, "Session-Context-Not-Found"
+            return "acknowledged", "the NAS no longer has this session"
+        case Nak():
+            return "failing", f"the NAS refused the {action}: {result.name}"
+        case TimedOut():
+            hint = ", its port is closed" if result.refused else ""
+            return "failing", f"the NAS did not answer {result.tries} times{hint}"
+    return "failing", "the request could not be sent"
+
+
+def _suspects(tx: Transaction, nas_id: int) -> Sequence[Session]:
+    """Open sessions whose accounting does not show what their subscription should run."""
+    query = (
+        select(Session)
+        .join(Subscription, Subscription.id == Session.subscription_id)
+        .where(
+            Session.nas_id == nas_id,
+            Session.stopped_at.is_(None),
+            or_(
+                func.coalesce(Session.granted_fingerprint, "") != Subscription.desired_fingerprint,
+                Subscription.next_change_at <= tx.now,
+            ),
+        )
+        .order_by(Session.id)
+    )
+    return tx.session.scalars(query).all()
+
+
+def _desired(tx: Transaction, ids: Sequence[int]) -> dict[int, tuple[Grant | Denial, datetime]]:
+    """What each subscription should run at `tx.now`, from the facts, and since when it has been so."""
+    rules = rules_from(tx.settings)
+    since = dict(
+        tx.session.execute(select(Subscription.id, Subscription.desired_since).where(Subscription.id.in_(ids))).tuples()
+    )
+    return {
+        known.subscription_id: (answer_at(known.facts, rules, tx.now), since[known.subscription_id])
+        for known in load_known(tx, ids)
+    }
+
+
+def _divergences(tx: Transaction, session_ids: Sequence[int]) -> dict[int, Divergence]:
+    rows = tx.session.scalars(select(Divergence).where(Divergence.session_id.in_(session_ids)))
+    return {row.session_id: row for row in rows}
+
+
+def _observed(session: Session, earlier: Divergence | None) -> Observed:
+    disconnected: datetime | None = None
+    refused = False
+    if earlier is not None:
+        if earlier.action == "disconnect" and earlier.status == "acknowledged":
+            disconnected = earlier.tried_at
+        refused = earlier.action == "coa" and earlier.status == "failing" and "refused" in earlier.reason
+    return Observed(
+        started_at=session.started_at,
+        seen_at=session.updated_at,
+        granted=session.granted_fingerprint or "",
+        acked=session.acked_fingerprint or "",
+        acked_at=session.acked_at,
+        disconnect_acked_at=disconnected,
+        refused_coa=refused,
+    )
+
+
+class _Policies:
+    """Policies by id, read once for one plan."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._known: dict[str, Policy | None] = {}
+
+    def get(self, policy_id: str) -> Policy | None:
+        if policy_id not in self._known:
+            text = replica.get(self._tx, policy_key(policy_id))
+            self._known[policy_id] = None if text is None else Policy.from_json(text)
+        return self._known[policy_id]
+
+
+def divergences(tx: Transaction, *, after: int = 0, limit: int = 100) -> Sequence[Any]:
+    """Sessions that do not (provably) run what they should, for the NOC."""
+    query = select(Divergence).where(Divergence.session_id > after).order_by(Divergence.session_id).limit(limit)
+    return tx.session.scalars(query).all()

@@ -1,0 +1,155 @@
+"""Tables of the RADIUS layer: who may ask, what every RADIUS host has to know, who is or was connected.
+
+Nothing here is read while a request is answered; that is `radius.store`'s part. `session` is kept: it is the answer to
+"who had this address at that second?". So it names its NAS by number without a foreign key (a NAS goes, its history
+stays) and a number is never given to a second NAS (`sqlite_autoincrement`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from ipaddress import IPv4Address
+
+from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.columns import Address, Id, IpAddress, SecretText, UtcDateTime
+from core.secrets import Secret
+from core.tables import Base
+from radius.accounting import octets_of
+from radius.vendors import SessionIdentity
+
+
+class Nas(Base):
+    """A RADIUS client: one address (`network` is a /32 or /128) or all of a network, in canonical CIDR notation.
+
+    `coa_echoes_class`: whether a session's accounting shows the Class that a CoA brought, which then is proof.
+    """
+
+    __tablename__ = "nas"
+    __table_args__ = (
+        UniqueConstraint("name", name="uq_nas_name"),
+        UniqueConstraint("network", name="uq_nas_network"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    network: Mapped[str] = mapped_column(String(43))
+    vendor: Mapped[str] = mapped_column(String(32))
+    secret: Mapped[Secret] = mapped_column(SecretText)
+    require_message_authenticator: Mapped[bool] = mapped_column(Boolean, default=True)
+    mac_auth: Mapped[bool] = mapped_column(Boolean, default=False)
+    coa_port: Mapped[int] = mapped_column(Integer)
+    coa_echoes_class: Mapped[bool] = mapped_column(Boolean)
+    enabled: Mapped[bool] = mapped_column(Boolean, default=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Session(Base):
+    """One connection of one subscriber, as its accounting told it; `radius.fold` says how.
+
+    `key` identifies the session as its NAS numbers it; NAS use their numbers again, and `instance` counts that.
+    Octets are named as in RFC 2866: input came from the subscriber. `closed_by` says whose word the end is (see
+    `radius.fold`); "" while open. The columns `acked_…`, `refused_…` and `disconnect_acked_at` belong to whoever
+    converges sessions; accounting that shows another Class resets the first two.
+    """
+
+    __tablename__ = "session"
+    __table_args__ = (
+        UniqueConstraint("key", "instance", name="uq_session_key_instance"),
+        Index("ix_session_subscription", "subscription_id", "stopped_at"),
+        Index("ix_session_nas", "nas_id", "stopped_at"),
+        Index("ix_session_user", "user_name", "stopped_at"),
+        Index("ix_session_address", "framed_ip_address", "started_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    key: Mapped[bytes] = mapped_column(LargeBinary(16))
+    instance: Mapped[int] = mapped_column(Integer, default=0)
+    nas_id: Mapped[int] = mapped_column(BigInteger)
+    nas_address: Mapped[Address] = mapped_column(IpAddress)
+    acct_session_id: Mapped[str] = mapped_column(String(510))
+    user_name: Mapped[str] = mapped_column(String(510))
+
+    subscription_id: Mapped[int | None] = mapped_column(BigInteger)
+    granted_fingerprint: Mapped[str] = mapped_column(String(32), default="")
+    granted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    framed_ip_address: Mapped[Address | None] = mapped_column(IpAddress)
+    address_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    nas_ip_address: Mapped[Address | None] = mapped_column(IpAddress)
+    calling_station_id: Mapped[str] = mapped_column(String(510), default="")
+    nas_port_id: Mapped[str] = mapped_column(String(510), default="")
+
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    closed_by: Mapped[str] = mapped_column(String(16), default="")
+    terminate_cause: Mapped[str] = mapped_column(String(32), default="")
+    input_octets: Mapped[int] = mapped_column(BigInteger, default=0)
+    output_octets: Mapped[int] = mapped_column(BigInteger, default=0)
+    session_seconds: Mapped[int] = mapped_column(BigInteger, default=0)
+
+    acked_fingerprint: Mapped[str] = mapped_column(String(32), default="")
+    acked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    refused_fingerprint: Mapped[str] = mapped_column(String(32), default="")
+    disconnect_acked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    @property
+    def identity(self) -> SessionIdentity:
+        """What a CoA or Disconnect names it by, in the NAS's own octets."""
+        return SessionIdentity(
+            octets_of(self.user_name),
+            octets_of(self.acct_session_id),
+            self.framed_ip_address if isinstance(self.framed_ip_address, IPv4Address) else None,
+            self.nas_ip_address if isinstance(self.nas_ip_address, IPv4Address) else None,
+        )
+
+
+class ReplicaEntry(Base):
+    """What every RADIUS host must know under `key`; NULL: it must forget. `revision` is of the last change."""
+
+    __tablename__ = "replica_entry"
+    __table_args__ = (Index("ix_replica_entry_revision", "revision"),)
+
+    key: Mapped[bytes] = mapped_column(LargeBinary(255), primary_key=True)
+    revision: Mapped[int] = mapped_column(BigInteger)
+    value: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class ReplicaCounter(Base):
+    """One row: the last revision, and a random name of this feed, so that no replica mistakes another one for it."""
+
+    __tablename__ = "replica_counter"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    revision: Mapped[int] = mapped_column(BigInteger)
+    feed: Mapped[str] = mapped_column(String(32))
+
+
+class ReplicaHost(Base):
+    """How far a RADIUS host has got. `seen_at` is the machine's time; `live` is false after an orderly stop."""
+
+    __tablename__ = "replica_host"
+
+    host: Mapped[str] = mapped_column(String(128), primary_key=True)
+    applied_revision: Mapped[int] = mapped_column(BigInteger)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    live: Mapped[bool] = mapped_column(Boolean)
+
+
+class SpoolPosition(Base):
+    """How far the spool of one host is in `session`; written in the transaction that writes the sessions.
+
+    Everything received until `caught_up_at` is in the database. Accounting has been listened to without a gap since
+    `listening_since` (product's clock); `seen_at` is when that was last said.
+    """
+
+    __tablename__ = "spool_position"
+
+    spool: Mapped[str] = mapped_column(String(64), primary_key=True)
+    segment: Mapped[int] = mapped_column(BigInteger)
+    offset: Mapped[int] = mapped_column(BigInteger)
+    caught_up_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    listening_since: Mapped[datetime] = mapped_column(UtcDateTime)
