@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,11 +23,12 @@ from api.idempotency import Replayed
 from api.openapi import Operation, finish, operations
 from api.routes import ROUTERS
 from core.actor import Actor
-from core.errors import CatracaError, InvalidInput
+from core.errors import CatracaError, InvalidInput, Unavailable
 from core.runtime import Runtime
 
 __all__ = ["make_app"]
 
+THREADS = 20
 DESCRIPTION = (
     "Network provisioning and RADIUS policy for internet providers. Money is integer cents, rates are bits per second "
     '(text such as `"50M"` is read too), instants are ISO 8601 with a zone. Every error is an RFC 9457 problem. '
@@ -56,6 +61,26 @@ class Api(FastAPI):
 def make_app(runtime: Runtime, local: Actor | None = None) -> Api:
     """The API of `runtime`. `local`: serve this operator without a token, for the command line only."""
     api.assembly.load()
+    app = _routes()
+    app.state.runtime = runtime
+    _handle_errors(app)
+    app.add_middleware(Edge, runtime=runtime, local=local)
+    return app
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document; it needs no installation."""
+    return _routes().openapi()
+
+
+@asynccontextmanager
+async def _bounded(_app: FastAPI) -> AsyncIterator[None]:
+    """No more requests at once than the database has connections for, with some left for the worker."""
+    current_default_thread_limiter().total_tokens = THREADS
+    yield
+
+
+def _routes() -> Api:
     app = Api(
         title="Catraca",
         version=version("catraca"),
@@ -64,12 +89,10 @@ def make_app(runtime: Runtime, local: Actor | None = None) -> Api:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=_bounded,
     )
-    app.state.runtime = runtime
     for router in ROUTERS:
         app.include_router(router, dependencies=[Depends(_only_known_parameters)])
-    _handle_errors(app)
-    app.add_middleware(Edge, runtime=runtime, local=local)
     return app
 
 
@@ -90,6 +113,11 @@ def _handle_errors(app: Api) -> None:
     def overtaken(request: Request, _error: IntegrityError) -> Response:
         detail = "somebody else wrote the same thing at the same time; read again, then try again"
         return problems.named("changed-meanwhile", 409, detail).response(request.state.request_id)
+
+    @app.exception_handler(PoolExhausted)
+    def crowded(request: Request, _error: PoolExhausted) -> Response:
+        full = Unavailable("every connection to the database is in use; nothing was changed, try again")
+        return problems.from_error(full).response(request.state.request_id)
 
     @app.exception_handler(Replayed)
     def replayed(_request: Request, stored: Replayed) -> Response:

@@ -106,6 +106,13 @@ def clean_text(value: str) -> str:
     return value.strip()
 
 
+def clean_note(value: str) -> str:
+    """Text of several lines, otherwise as `clean_text`."""
+    if any((ord(char) < 32 and char not in "\n\t") or ord(char) == 127 for char in value):
+        raise broken("must not hold control characters other than line ends and tabs")
+    return value.strip()
+
+
 def not_blank(value: str) -> str:
     if not value:
         raise broken("must not be empty")
@@ -122,8 +129,8 @@ Cents = Annotated[int, Strict(), Field(ge=0, le=BIGGEST_CENTS)]
 PositiveCents = Annotated[int, Strict(), Field(ge=1, le=BIGGEST_CENTS)]
 Text = Annotated[str, AfterValidator(clean_text), Field(max_length=200)]
 Name = Annotated[str, AfterValidator(not_blank), AfterValidator(clean_text), Field(max_length=120)]
-Note = Annotated[str, AfterValidator(clean_text), Field(max_length=1000)]
-Password = SecretStr
+Note = Annotated[str, AfterValidator(clean_note), Field(max_length=2000)]
+Password = Annotated[SecretStr, Field(min_length=1, max_length=128)]
 
 _RATE_SCHEMA = {
     "anyOf": [

@@ -52,4 +52,5 @@ async def _call(
             method, path, params=query, headers=headers, **(content if body is not None else {})
         )
         kind = response.headers.get("content-type", "")
-        return Answer(response.status_code, response.json() if "json" in kind else response.text, response.headers)
+        is_json = "json" in kind and response.content
+        return Answer(response.status_code, response.json() if is_json else response.text, response.headers)

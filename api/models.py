@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from api.fields import broken
 from core.secrets import Secret
 
 Item = TypeVar("Item")
@@ -27,7 +28,16 @@ class Body(BaseModel):
 
 
 class Change(Body):
-    """A body of PATCH: what is absent stays as it is, so at least one field has to be there."""
+    """A body of PATCH: what is absent stays as it is, so at least one field has to be there.
+
+    Fields that cannot be null have a `default_factory`: it makes them optional, and the value is never used.
+    """
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise broken("must have at least one field to change")
+        return self
 
 
 class View(BaseModel):
@@ -36,9 +46,12 @@ class View(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     @classmethod
-    def of(cls, row: object) -> Self:
-        """The view of an ORM row or of any object with attributes of the same names."""
-        return cls.model_validate(row)
+    def of(cls, row: object, **extra: object) -> Self:
+        """The view of an ORM row or of any object with attributes of the same names; `extra` are no attributes."""
+        if not extra:
+            return cls.model_validate(row)
+        own = {name: getattr(row, name) for name in cls.model_fields if name not in extra}
+        return cls.model_validate(own | extra)
 
 
 class Page(View, Generic[Item]):
@@ -49,6 +62,11 @@ class Page(View, Generic[Item]):
         description="Give it back as `after` to get the next page; null: this was the last one",
         examples=["MS41MA"],
     )
+
+
+def columns(*names: str) -> ConfigDict:
+    """The `model_config` of a view that tables on a terminal show with these columns only."""
+    return ConfigDict(json_schema_extra={"x-columns": list(names)})
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query, Response
@@ -62,6 +63,14 @@ class Paging:
         """The id after which the page begins."""
         return read_cursor(self.after)
 
+    @property
+    def address(self) -> IPv4Address | None:
+        """The address after which the page begins, in lists that are ordered by address."""
+        place = self.place
+        if place is not None and place >= 2**32:
+            raise _not_ours()
+        return None if place is None else IPv4Address(place)
+
     def of(
         self,
         wanted: Select[Row],
@@ -84,11 +93,15 @@ class Paging:
     def made(self, rows: Sequence[tuple[int, Row]], show: Callable[[Row], Shown]) -> Page[Shown]:
         """The page of rows that were read with their ids, one more than the limit where there are more."""
         shown = rows[: self.limit]
-        following = cursor(shown[-1][0]) if len(rows) > self.limit else None
-        if following is not None:
-            url = self.request.url.include_query_params(after=following)
-            self.response.headers["Link"] = f'<{url}>; rel="next"'
-        return Page(items=[show(row) for _, row in shown], next=following)
+        return self.ended([show(row) for _, row in shown], shown[-1][0] if len(rows) > self.limit else None)
+
+    def ended(self, items: list[Shown], following: int | None) -> Page[Shown]:
+        """The page of these items; `following`: the place after which the next page begins, if there is one."""
+        if following is None:
+            return Page(items=items, next=None)
+        url = self.request.url.include_query_params(after=cursor(following))
+        self.response.headers["Link"] = f'<{url}>; rel="next"'
+        return Page(items=items, next=cursor(following))
 
 
 async def _paging(request: Request, response: Response, limit: Limit = 50, after: After = None) -> Paging:

@@ -50,6 +50,12 @@ def write(request: Request, work: Callable[[Transaction], Answer]) -> Answer:
     return answer
 
 
+def remove(request: Request, work: Callable[[Transaction], object]) -> None:
+    """Carry out a deletion, whose answer is empty."""
+    with runtime_of(request).database.transaction(context_of(request).actor) as tx:
+        work(tx)
+
+
 def _identity(request: Request) -> idempotency.Request | None:
     key = request.headers.get("idempotency-key")
     if key is None or request.method != "POST":

@@ -11,7 +11,7 @@ from sqlalchemy import Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.columns import Id, JsonDict, UtcDateTime
-from core.redaction import is_secret_name
+from core.redaction import is_secret_name, redact_text
 from core.secrets import Secret
 from core.tables import Base
 
@@ -53,4 +53,6 @@ def _plain(name: str, value: object) -> Any:
         return {str(key): _plain(str(key), item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(name, item) for item in value]
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return redact_text(value if isinstance(value, str) else str(value))

@@ -8,7 +8,6 @@ every process of the tree adds the same offset, read from one small file, to the
 from __future__ import annotations
 
 import mmap
-import struct
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 Clock = Callable[[], datetime]
 """Gives the present instant, timezone-aware, in UTC."""
 
-_OFFSET = struct.Struct("<d")
+_SIZE = 8
 
 
 def system_clock() -> datetime:
@@ -28,22 +27,23 @@ class RehearsalClock:
     """The machine's time plus an offset (seconds, float64) that lives in a memory-mapped file."""
 
     def __init__(self, path: Path) -> None:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_OFFSET.pack(0.0))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            if file.tell() < _SIZE:
+                file.truncate(_SIZE)  # zeros are 0.0; nobody's offset is lost when several processes start at once
         with path.open("r+b") as file:
-            self._memory = mmap.mmap(file.fileno(), _OFFSET.size)
+            self._cell = memoryview(mmap.mmap(file.fileno(), _SIZE)).cast("d")  # written in one store: never torn
 
     def __call__(self) -> datetime:
         return system_clock() + self.offset
 
     @property
     def offset(self) -> timedelta:
-        return timedelta(seconds=_OFFSET.unpack_from(self._memory)[0])
+        return timedelta(seconds=self._cell[0])
 
     def advance(self, by: timedelta) -> None:
         """Move every process that shares the file forward by `by`."""
-        _OFFSET.pack_into(self._memory, 0, (self.offset + by).total_seconds())
+        self._cell[0] += by.total_seconds()
 
 
 def clock_from(rehearsal_file: Path | None) -> Clock:

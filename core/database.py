@@ -16,25 +16,24 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-import structlog
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from core.actor import SYSTEM, Actor
 from core.audit import AuditEntry, presentable
 from core.clock import Clock
 from core.columns import attach_keyring
-from core.errors import Unavailable
+from core.database_errors import database_errors
 from core.job_queue import Enqueued, flush_jobs
+from core.redaction import redact_text
 from core.secrets import Keyring
 from core.settings import Settings
 from core.tables import Base
 
 __all__ = ["Base", "Database", "Transaction"]
 
-SQLITE_BUSY_SECONDS = 15
+SQLITE_BUSY_SECONDS = 10
 
 
 class Transaction:
@@ -48,6 +47,7 @@ class Transaction:
         self.settings = database.settings
         self._enqueued: list[Enqueued] = []
         self._last_steps: dict[str, Callable[[Transaction], None]] = {}
+        self._finishing = False
 
     def audit(
         self,
@@ -70,7 +70,7 @@ class Transaction:
                 entity_id=str(entity_id),
                 before=presentable(before),
                 after=presentable(after),
-                note=note,
+                note=redact_text(note),
             )
         )
 
@@ -83,15 +83,22 @@ class Transaction:
         payload: Mapping[str, Any] | None = None,
     ) -> None:
         """Put a job into the outbox; one that waits already for the same kind and key absorbs it."""
+        self._must_be_open("a job")
         self._enqueued.append(Enqueued(kind, key, due_at or self.now, dict(payload or {})))
 
     def at_commit(self, name: str, step: Callable[[Transaction], None]) -> None:
         """Run `step` once, after all else and before the commit; a second step of that name replaces it."""
+        self._must_be_open(f"the step {name!r}")
         self._last_steps[name] = step
+
+    def _must_be_open(self, what: str) -> None:
+        if self._finishing:
+            raise RuntimeError(f"{what} came after the transaction began to finish; it would be lost")
 
     def finish(self) -> list[int]:
         """Flush what was put off, in the fixed order; gives the ids of jobs that are due now."""
         self.session.flush()
+        self._finishing = True
         due = flush_jobs(self.session, self._enqueued, self.now)
         for name in sorted(self._last_steps):
             self._last_steps[name](self)
@@ -129,43 +136,22 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """A transaction that is rolled back at the end: for looking only."""
-        with database_errors(), Session(self.engine) as session:
+        with database_errors(), Session(self.engine) as session:  # its end rolls back and leaves the rows readable
             yield Transaction(session, self.clock(), SYSTEM, self)
-            session.rollback()
 
     def close(self) -> None:
         self.engine.dispose()
-
-
-@contextmanager
-def database_errors() -> Iterator[None]:
-    """Turn 'locked', 'full' and 'gone' into Unavailable, with a reason that a person can act on."""
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        reason = _reason(error)
-        structlog.get_logger("core.database").warning("database unavailable", reason=reason)
-        raise Unavailable(reason) from error
-
-
-def _reason(error: DBAPIError) -> str:
-    text = str(error.orig).lower()
-    if "locked" in text or "busy" in text:
-        return "the database is locked by another writer; nothing was changed, try again"
-    if "full" in text or "no space" in text:
-        return "the database's disk is full; nothing was changed, free some space"
-    if "no such table" in text:
-        return "the database has no tables yet; run `catraca migrate`"
-    return "the database cannot be reached; nothing was changed, check that it runs and try again"
 
 
 def _engine(url: str) -> Engine:
     if make_url(url).get_backend_name() != "sqlite":
         return create_engine(
             url, pool_size=10, max_overflow=20, pool_pre_ping=True, pool_recycle=1800,
-            connect_args={"connect_timeout": 3},
+            connect_args={"connect_timeout": 3}, hide_parameters=True,
         )  # fmt: skip
-    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False})
+    engine = create_engine(
+        url, connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -54,8 +54,8 @@ def handles(kind: str) -> Callable[[Handler], Handler]:
 def every(seconds: float, name: str, *, exclusive: bool = True) -> Callable[[Periodic], Periodic]:
     """Register work that beat starts every `seconds`.
 
-    `exclusive`: two never run at once, on any number of hosts; the lease costs two commits a run. Work that is safe beside
-    itself and usually finds nothing to do goes without.
+    `exclusive`: two never run at once, on any number of hosts; the lease costs two commits a run. Work that is safe
+    beside itself and usually finds nothing to do goes without.
     """
 
     def register(run: Periodic) -> Periodic:

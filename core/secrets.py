@@ -10,9 +10,11 @@ value that was copied to another record does not open.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -57,7 +59,7 @@ class Keyring:
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
             raise KeyMissing("the key file holds no key")
-        self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._fernet = MultiFernet([_fernet(key, line) for line, key in enumerate(keys, 1)])
         self._sealers = {_key_id(key): AESGCM(_derive(key)) for key in keys}
         self._newest = _key_id(keys[0])
 
@@ -75,8 +77,11 @@ class Keyring:
             raise KeyMissing("no key in the key file opens this value") from error
 
     def rotate(self, token: bytes) -> bytes:
-        """The same value, encrypted with the newest key."""
-        return self._fernet.rotate(token)
+        """The same value, encrypted with the newest key; KeyMissing when no key of the ring made this token."""
+        try:
+            return self._fernet.rotate(token)
+        except InvalidToken as error:
+            raise KeyMissing("no key in the key file opens this value") from error
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
@@ -89,26 +94,30 @@ class Keyring:
             raise KeyMissing("no key in the key file opens this value")
         try:
             return sealer.decrypt(blob[4:16], blob[16:], context)
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: too short to hold a nonce
             raise KeyMissing("the sealed value was changed or belongs to another record") from error
 
 
 def open_keyring(path: Path) -> Keyring:
-    """The keyring in `path`; a first start writes a new key there (mode 0600)."""
+    """The keyring in `path`; a first start writes a new key there (mode 0600), and all processes agree on one."""
     if not path.exists():
-        _write(path, [Fernet.generate_key().decode()])
+        with _alone(path):
+            if not path.exists():
+                _write(path, [Fernet.generate_key().decode()])
     return Keyring(_read(path))
 
 
 def add_key(path: Path) -> Keyring:
     """Put a new key in front: from now on it encrypts, the older ones still decrypt."""
-    _write(path, [Fernet.generate_key().decode(), *_read(path)])
+    with _alone(path):
+        _write(path, [Fernet.generate_key().decode(), *_read(path)])
     return open_keyring(path)
 
 
 def drop_old_keys(path: Path) -> Keyring:
     """Keep only the newest key; right only after every stored value was encrypted anew."""
-    _write(path, _read(path)[:1])
+    with _alone(path):
+        _write(path, _read(path)[:1])
     return open_keyring(path)
 
 
@@ -116,15 +125,35 @@ def _read(path: Path) -> list[str]:
     return [line.strip() for line in path.read_text("ascii").splitlines() if line.strip()]
 
 
-def _write(path: Path, keys: Sequence[str]) -> None:
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process at a time changes the key file; at the end its name is durable, before anything is encrypted."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _write(path: Path, keys: Sequence[str]) -> None:
+    draft = path.with_name(f"{path.name}.new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
+        os.fchmod(descriptor, 0o600)  # whatever a draft that was left behind had
         file.write("\n".join(keys) + "\n")
         file.flush()
-        os.fsync(file.fileno())
+        os.fsync(descriptor)
     draft.replace(path)
+
+
+def _fernet(key: str, line: int) -> Fernet:
+    try:
+        return Fernet(key)
+    except ValueError as error:
+        raise KeyMissing(f"line {line} of the key file is not a key") from error
 
 
 def _key_id(key: str) -> bytes:

@@ -144,7 +144,8 @@ def settings_page() -> str:
     """`docs/settings.md`, whole."""
     return (
         "# Settings\n\n"
-        "Each setting has a default that works. It is taken from the environment, else from the file that `CATRACA_CONFIG`\n"
-        "names, else from `catraca.toml` in the working directory. `catraca settings` shows what is in force.\n\n"
+        "Each setting has a default that works. It is taken from the environment, else from the file that\n"
+        "`CATRACA_CONFIG` names, else from `catraca.toml` in the working directory. `catraca settings` shows what is\n"
+        "in force.\n\n"
         f"{settings_table()}"
     )

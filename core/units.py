@@ -6,7 +6,9 @@ import re
 
 from core.errors import InvalidInput
 
-_RATE = re.compile(r"(\d+)(?:\.(\d{1,3}))?\s*([kmg]?)(?:bps|bit/s)?", re.IGNORECASE)
+_RATE = re.compile(r"(\d{1,18})(?:\.(\d{1,3}))?\s*([kmg]?)(?:bps|bit/s)?", re.IGNORECASE)
+HIGHEST_BPS = 10**15
+"""More than any link carries, and safe in 64 bits after any sum."""
 _FACTOR = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 
 
@@ -17,7 +19,12 @@ def parse_rate(text: str, field: str = "rate") -> int:
         raise InvalidInput(field, "a number with k, M or G, in bits per second", "50M")
     whole, fraction, unit = match.groups()
     factor = _FACTOR[unit.lower()]
-    return int(whole) * factor + int((fraction or "0").ljust(3, "0")) * factor // 1000
+    if fraction and factor == 1:
+        raise InvalidInput(field, "a whole number of bits per second, or one with k, M or G", "1.5M")
+    rate = int(whole) * factor + int((fraction or "0").ljust(3, "0")) * factor // 1000
+    if rate > HIGHEST_BPS:
+        raise InvalidInput(field, f"at most {format_rate(HIGHEST_BPS)}", "50M")
+    return rate
 
 
 def format_rate(bps: int) -> str:

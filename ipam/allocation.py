@@ -21,13 +21,23 @@ from core.columns import Address
 from core.database import Transaction
 from core.errors import Conflict, InvalidInput, NotFound
 from ipam.history import close_tenure, history_of_address, open_tenure
-from ipam.lookup import FixedAddress, fixed_address, held_by
+from ipam.lookup import FixedAddress, described, fixed_address_of, fixed_addresses_of, held_by
 from ipam.models import ASSIGNED, FREE, QUARANTINED, GivenAddress, Subnet
 from ipam.notation import check_quarantine, parse_address
-from ipam.space import Layout
+from ipam.space import AddressState, Layout
 from ipam.subnets import get_subnet, layout_of, lock_subnet
 from ipam.utilisation import utilisation_of
 from ipam.vacancy import lowest_vacant, next_quarantine_end, thaw, vacant
+
+__all__ = [
+    "FixedAddress",
+    "Released",
+    "assign_fixed_address",
+    "fixed_address_of",
+    "fixed_addresses_of",
+    "move_fixed_address",
+    "release_fixed_address",
+]
 
 _UNSYNCHRONISED = {"synchronize_session": False}
 
@@ -46,9 +56,9 @@ def assign_fixed_address(
 ) -> FixedAddress:
     """Give the subscription an address of the subnet: the lowest that may be given, or the one asked for.
 
-    InvalidInput: `address` unreadable or outside the subnet. NotFound: subnet. Conflict: the subscription has an address;
-    the subnet is exhausted (the error says when the next quarantine ends); the wanted address is network, broadcast,
-    gateway, reserved, in quarantine or somebody's (named).
+    InvalidInput: `address` unreadable or outside the subnet. NotFound: subnet. Conflict: the subscription has an
+    address; the subnet is exhausted (the error says when the next quarantine ends); the wanted address is network,
+    broadcast, gateway, reserved, in quarantine or somebody's (named).
     """
     subnet = lock_subnet(tx, subnet_id)
     layout = layout_of(tx, subnet)
@@ -61,10 +71,8 @@ def assign_fixed_address(
         chosen = wanted
     _claim(tx, subnet, chosen, subscription_id)
     open_tenure(tx, chosen, subscription_id)
-    tx.audit("assigned", "address", chosen, after={"subscription_id": subscription_id, "subnet_id": subnet_id})
-    given = fixed_address(tx, subscription_id)
-    assert given is not None
-    return given
+    tx.audit("assign", "address", chosen, after={"subscription_id": subscription_id, "subnet_id": subnet_id})
+    return described(subnet, chosen, subscription_id, tx.now)
 
 
 def release_fixed_address(tx: Transaction, *, subscription_id: int, quarantine_days: int) -> Released:
@@ -85,7 +93,7 @@ def release_fixed_address(tx: Transaction, *, subscription_id: int, quarantine_d
     tx.session.execute(values, execution_options=_UNSYNCHRONISED)
     close_tenure(tx, held.address)
     before, after = {"subscription_id": subscription_id}, {"state": state, "quarantined_until": until}
-    tx.audit("released", "address", held.address, before, after)
+    tx.audit("release", "address", held.address, before, after)
     return Released(held.address, held.subnet_id, until)
 
 
@@ -111,10 +119,8 @@ def move_fixed_address(tx: Transaction, *, from_subscription: int, to_subscripti
     close_tenure(tx, held.address)
     open_tenure(tx, held.address, to_subscription)
     before, after = {"subscription_id": from_subscription}, {"subscription_id": to_subscription}
-    tx.audit("moved", "address", held.address, before, after)
-    moved = fixed_address(tx, to_subscription)
-    assert moved is not None
-    return moved
+    tx.audit("move", "address", held.address, before, after)
+    return described(get_subnet(tx, held.subnet_id), held.address, to_subscription, tx.now)
 
 
 def _inside(subnet: Subnet, address: IPv4Address) -> IPv4Address:
@@ -155,7 +161,7 @@ def _exhausted(tx: Transaction, subnet: Subnet) -> Conflict:
 def _refuse_unavailable(tx: Transaction, subnet: Subnet, layout: Layout, address: IPv4Address) -> None:
     """Conflict, saying what or who has the address, unless it may be given."""
     if rule := layout.rule_on(int(address)):
-        what = {"reserved": "reserved"}.get(rule, f"the {rule} address")
+        what = "reserved" if rule is AddressState.RESERVED else f"the {rule} address"
         raise Conflict(f"{address} is {what} in the subnet {subnet.label} and never given", state=rule.value)
     query = select(GivenAddress.state, GivenAddress.subscription_id, GivenAddress.quarantined_until)
     row = tx.session.execute(query.where(GivenAddress.address == address)).one_or_none()
@@ -172,7 +178,7 @@ def _refuse_unavailable(tx: Transaction, subnet: Subnet, layout: Layout, address
 
 
 def _claim(tx: Transaction, subnet: Subnet, address: Address, subscription_id: int) -> None:
-    """Make the row say so: a vacant one is taken over, else a new one is written. Conflict when the database refuses."""
+    """Take a vacant row over, or else write a new one. Conflict when the database refuses."""
     tx.session.flush()
     values = {"state": ASSIGNED, "subscription_id": subscription_id, "since": tx.now, "quarantined_until": None}
     returned = update(GivenAddress).where(GivenAddress.address == address, vacant(tx.now)).values(**values)
@@ -186,7 +192,5 @@ def _claim(tx: Transaction, subnet: Subnet, address: Address, subscription_id: i
 
 
 def _lost_race(address: Address, subscription_id: int) -> Conflict:
-    detail = (
-        f"another request gave {address}, or an address to subscription {subscription_id}, at this moment; try again"
-    )
+    detail = f"another request gave {address}, or served subscription {subscription_id}, at this moment; try again"
     return Conflict(detail, address=str(address), subscription_id=subscription_id)

@@ -54,7 +54,7 @@ def add_folder(tx: Transaction, *, name: str, parent_id: int | None = None) -> F
     folder = Folder(name=name, parent_id=parent_id, created_at=tx.now)
     tx.session.add(folder)
     tx.session.flush()
-    tx.audit("added", "folder", folder.id, after={"name": name, "parent_id": parent_id})
+    tx.audit("add", "folder", folder.id, after={"name": name, "parent_id": parent_id})
     return folder
 
 
@@ -65,7 +65,7 @@ def rename_folder(tx: Transaction, *, folder_id: int, name: str) -> Folder:
     folder = get_folder(tx, folder_id)
     if name != folder.name:
         _refuse_sibling(tx, name, folder.parent_id)
-        tx.audit("renamed", "folder", folder_id, {"name": folder.name}, {"name": name})
+        tx.audit("rename", "folder", folder_id, {"name": folder.name}, {"name": name})
         folder.name = name
         tx.session.flush()
     return folder
@@ -83,7 +83,7 @@ def move_folder(tx: Transaction, *, folder_id: int, parent_id: int | None) -> Fo
     if folder_id in _line_of(tx, parent_id):
         raise InvalidInput("parent_id", "a folder that is not the moved one nor below it", None)
     _refuse_sibling(tx, folder.name, parent_id)
-    tx.audit("moved", "folder", folder_id, {"parent_id": folder.parent_id}, {"parent_id": parent_id})
+    tx.audit("move", "folder", folder_id, {"parent_id": folder.parent_id}, {"parent_id": parent_id})
     folder.parent_id = parent_id
     tx.session.flush()
     return folder
@@ -102,7 +102,7 @@ def delete_folder(tx: Transaction, *, folder_id: int) -> None:
         raise NotAllowed(detail, folder_id=folder_id, folders=len(folders), subnets=len(subnets))
     tx.session.delete(folder)
     tx.session.flush()
-    tx.audit("deleted", "folder", folder_id, before={"name": folder.name, "parent_id": folder.parent_id})
+    tx.audit("delete", "folder", folder_id, before={"name": folder.name, "parent_id": folder.parent_id})
 
 
 def folder_tree(tx: Transaction) -> tuple[FolderNode, ...]:
@@ -111,7 +111,7 @@ def folder_tree(tx: Transaction) -> tuple[FolderNode, ...]:
     for folder in tx.session.scalars(select(Folder).order_by(Folder.name, Folder.id)):
         children[folder.parent_id].append(folder)
     counted = select(Subnet.folder_id, func.count()).group_by(Subnet.folder_id)
-    counts = {folder_id: count for folder_id, count in tx.session.execute(counted)}
+    counts: dict[int, int] = dict(tx.session.execute(counted).all())
 
     def nodes(parent_id: int | None, path: tuple[str, ...]) -> tuple[FolderNode, ...]:
         return tuple(node(folder, (*path, folder.name)) for folder in children[parent_id])

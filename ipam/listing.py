@@ -83,6 +83,6 @@ def _page_of(tx: Transaction, subnet: Subnet, layout: Layout, only: Only, start:
     return AddressPage(tuple(lines[:limit]), lines[limit - 1].address if len(lines) > limit else None)
 
 
-def _read(tx: Transaction, query: Select[Any]) -> dict[Address, Given]:
+def _read(tx: Transaction, query: Select[*tuple[Any, ...]]) -> dict[Address, Given]:
     rows = tx.session.execute(query.order_by(GivenAddress.address))
     return {address: Given(*values) for address, *values in rows}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address
 from itertools import islice
-from typing import Any
+from typing import cast
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from core.columns import Address
 from core.database import Transaction
@@ -40,6 +40,14 @@ class FixedAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A subscription's fixed address and the subnet that it is of."""
+
+    address: IPv4Address
+    subnet_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class AddressReport:
     """Everything about one address. `subnet` None: it lies in none that we know; it may still have a history."""
 
@@ -64,14 +72,16 @@ def look_up_address(tx: Transaction, address: str | Address, *, history_limit: i
 
 def fixed_address(tx: Transaction, subscription_id: int) -> FixedAddress | None:
     """The subscription's fixed IPv4 address with its subnet, or None."""
-    query = (
-        select(GivenAddress.subscription_id, GivenAddress.address, Subnet.prefix_length, Subnet.gateway)
-        .add_columns(Subnet.id, Subnet.name, GivenAddress.since)
-        .join(Subnet, Subnet.id == GivenAddress.subnet_id)
-        .where(GivenAddress.subscription_id == subscription_id, _IPV4)
-    )
-    row = tx.session.execute(query).one_or_none()
-    return None if row is None else FixedAddress(*row)
+    query = select(Subnet, GivenAddress.address, GivenAddress.since).join(Subnet, Subnet.id == GivenAddress.subnet_id)
+    row = tx.session.execute(query.where(GivenAddress.subscription_id == subscription_id, _IPV4)).one_or_none()
+    return None if row is None else described(row[0], row[1], subscription_id, row[2])
+
+
+def described(subnet: Subnet, address: Address, subscription_id: int, since: datetime) -> FixedAddress:
+    """The fixed address with what its subnet adds to it."""
+    gateway = cast("IPv4Address | None", subnet.gateway)
+    ip = cast("IPv4Address", address)
+    return FixedAddress(subscription_id, ip, subnet.prefix_length, gateway, subnet.id, subnet.name, since)
 
 
 def fixed_address_of(tx: Transaction, subscription_id: int) -> IPv4Address | None:
@@ -86,13 +96,14 @@ def fixed_addresses_of(tx: Transaction, subscription_ids: Iterable[int]) -> dict
     found: dict[int, IPv4Address] = {}
     query = select(GivenAddress.subscription_id, GivenAddress.address).where(_IPV4)
     while some := list(islice(ids, _IDS_PER_QUERY)):
-        rows = tx.session.execute(query.where(GivenAddress.subscription_id.in_(some)))
-        found.update({subscription_id: address for subscription_id, address in rows})
+        rows = tx.session.execute(query.where(GivenAddress.subscription_id.in_(some))).all()
+        found.update(cast("Sequence[tuple[int, IPv4Address]]", rows))
     return found
 
 
-def held_by(tx: Transaction, subscription_id: int, *, lock: bool = False) -> Row[Any] | None:
-    """`(address, subnet_id)` of the subscription's fixed IPv4 address; `lock` keeps it so until the commit."""
+def held_by(tx: Transaction, subscription_id: int, *, lock: bool = False) -> Held | None:
+    """Where the subscription's fixed IPv4 address is; `lock` keeps it so until the commit."""
     mine = select(GivenAddress.address, GivenAddress.subnet_id)
     mine = mine.where(GivenAddress.subscription_id == subscription_id, GivenAddress.state == ASSIGNED, _IPV4)
-    return tx.session.execute(mine.with_for_update() if lock else mine).one_or_none()
+    row = tx.session.execute(mine.with_for_update() if lock else mine).one_or_none()
+    return None if row is None else Held(cast("IPv4Address", row.address), row.subnet_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 
 from core.errors import InvalidInput
 from ipam.space import Network, hosts_of
@@ -36,10 +36,9 @@ def _network(text: str, field: str) -> IPv4Network:
     try:
         if not _CIDR.fullmatch(text):
             raise ValueError(text)
-        loose = ip_network(text, strict=False)
+        loose = IPv4Network(text, strict=False)
     except ValueError:
         raise InvalidInput(field, "a network as address/prefix length", "10.0.0.0/24") from None
-    assert isinstance(loose, IPv4Network)
     if not text.startswith(f"{loose.network_address}/"):
         raise InvalidInput(field, f"no host bits behind the prefix of {loose.prefixlen} bits", str(loose))
     return loose

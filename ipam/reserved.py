@@ -38,7 +38,7 @@ def add_reserved_range(
     added = ReservedRange(subnet_id=subnet_id, first=low, last=high, purpose=purpose, created_at=tx.now)
     tx.session.add(added)
     tx.session.flush()
-    tx.audit("added", "reserved_range", added.id, after=_described(added))
+    tx.audit("add", "reserved_range", added.id, after=_described(added))
     return added
 
 
@@ -54,7 +54,7 @@ def delete_reserved_range(tx: Transaction, *, range_id: int) -> None:
     rewind(subnet, gone.first)
     tx.session.delete(gone)
     tx.session.flush()
-    tx.audit("deleted", "reserved_range", range_id, before=_described(gone))
+    tx.audit("delete", "reserved_range", range_id, before=_described(gone))
 
 
 def _refuse_other(tx: Transaction, subnet: Subnet, first: Address, last: Address) -> None:

@@ -20,7 +20,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`subscription_id` when assigned; `since` when assigned or in quarantine; `quarantined_until` in the latter case."""
+    """`subscription_id` when assigned, `quarantined_until` in quarantine, `since` (of that state) in both."""
 
     state: AddressState
     subscription_id: int | None = None

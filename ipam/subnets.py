@@ -92,7 +92,7 @@ def add_subnet(
     )  # fmt: skip
     tx.session.add(subnet)
     tx.session.flush()
-    tx.audit("added", "subnet", subnet.id, after=_described(subnet))
+    tx.audit("add", "subnet", subnet.id, after=_described(subnet))
     return subnet
 
 
@@ -103,7 +103,7 @@ def rename_subnet(tx: Transaction, *, subnet_id: int, name: str) -> Subnet:
     subnet = lock_subnet(tx, subnet_id)
     if name != subnet.name:
         _refuse_namesake(tx, name, subnet.folder_id)
-        tx.audit("renamed", "subnet", subnet_id, {"name": subnet.name}, {"name": name})
+        tx.audit("rename", "subnet", subnet_id, {"name": subnet.name}, {"name": name})
         subnet.name = name
         tx.session.flush()
     return subnet
@@ -116,7 +116,7 @@ def move_subnet(tx: Transaction, *, subnet_id: int, folder_id: int) -> Subnet:
     if folder_id != subnet.folder_id:
         get_folder(tx, folder_id)
         _refuse_namesake(tx, subnet.name, folder_id)
-        tx.audit("moved", "subnet", subnet_id, {"folder_id": subnet.folder_id}, {"folder_id": folder_id})
+        tx.audit("move", "subnet", subnet_id, {"folder_id": subnet.folder_id}, {"folder_id": folder_id})
         subnet.folder_id = folder_id
         tx.session.flush()
     return subnet
@@ -135,7 +135,7 @@ def set_gateway(tx: Transaction, *, subnet_id: int, gateway: str | IPv4Address |
         refuse_holders(tx, subnet, router, router, "be the gateway")
     if subnet.gateway is not None:
         rewind(subnet, subnet.gateway)
-    tx.audit("gateway_set", "subnet", subnet_id, {"gateway": subnet.gateway}, {"gateway": router})
+    tx.audit("set-gateway", "subnet", subnet_id, {"gateway": subnet.gateway}, {"gateway": router})
     subnet.gateway = router
     tx.session.flush()
     return subnet
@@ -147,7 +147,7 @@ def set_quarantine(tx: Transaction, *, subnet_id: int, quarantine_days: int | No
     subnet = lock_subnet(tx, subnet_id)
     if quarantine_days != subnet.quarantine_days:
         before, after = {"quarantine_days": subnet.quarantine_days}, {"quarantine_days": quarantine_days}
-        tx.audit("quarantine_set", "subnet", subnet_id, before, after)
+        tx.audit("set-quarantine", "subnet", subnet_id, before, after)
         subnet.quarantine_days = quarantine_days
         tx.session.flush()
     return subnet
@@ -170,7 +170,7 @@ def delete_subnet(tx: Transaction, *, subnet_id: int) -> None:
     tx.session.execute(delete(ReservedRange).where(ReservedRange.subnet_id == subnet_id))
     tx.session.delete(subnet)
     tx.session.flush()
-    tx.audit("deleted", "subnet", subnet_id, before=_described(subnet))
+    tx.audit("delete", "subnet", subnet_id, before=_described(subnet))
 
 
 def rewind(subnet: Subnet, address: Address) -> None:

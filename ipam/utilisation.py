@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, or_, select
 
 from core.database import Transaction
 from ipam.models import ASSIGNED, QUARANTINED, GivenAddress, ReservedRange, Subnet
@@ -60,7 +60,7 @@ def _ranges(tx: Transaction, subnet_ids: Sequence[int]) -> Sequence[ReservedRang
 def _assigned(tx: Transaction, subnet_ids: Sequence[int]) -> dict[int, int]:
     mine = (GivenAddress.subnet_id.in_(subnet_ids), GivenAddress.state == ASSIGNED)
     counted = select(GivenAddress.subnet_id, func.count()).where(*mine).group_by(GivenAddress.subnet_id)
-    return {subnet_id: count for subnet_id, count in tx.session.execute(counted)}
+    return dict(tx.session.execute(counted).all())
 
 
 def _quarantined(tx: Transaction, subnet_ids: Sequence[int]) -> dict[int, int]:
@@ -77,4 +77,4 @@ def _quarantined(tx: Transaction, subnet_ids: Sequence[int]) -> dict[int, int]:
         .where(or_(Subnet.gateway.is_(None), Subnet.gateway != GivenAddress.address))
         .group_by(GivenAddress.subnet_id)
     )
-    return {subnet_id: count for subnet_id, count in tx.session.execute(counted)}
+    return dict(tx.session.execute(counted).all())

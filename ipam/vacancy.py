@@ -8,9 +8,9 @@ index, the second moves the mark forward once per address.
 A quarantine ends by its instant; no timer has to fire. `thaw` merely files the ended ones under `free`, so that the
 next search finds the lowest in an index instead of sorting them all again.
 
-Who gives addresses holds the subnet's row lock (`subnets.lock_subnet`) rather than skipping rows that others have locked
-(SKIP LOCKED): only so is the answer exactly the lowest address, and "none is left" certain instead of a
-guess about transactions that may still roll back. Releasing takes no such lock, so that nothing waits on it.
+Who gives addresses holds the subnet's row lock (`subnets.lock_subnet`) rather than skip rows that others have locked
+(SKIP LOCKED): only so is the answer exactly the lowest address, and "none is left" certain instead of a guess about
+transactions that may still roll back. Releasing takes no such lock, so that it never waits for somebody who gives.
 """
 
 from __future__ import annotations

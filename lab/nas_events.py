@@ -45,11 +45,13 @@ KINDS = frozenset(
         "disconnect",
         "nak",
         "repeated",
+        "reply_lost",
         "ignored",
     }
 )
 """accept, reject, no_answer: to a dial. start … off: accounting that the server acknowledged. coa, disconnect: done
-and acknowledged. nak: refused. repeated: a retransmission, answered again. ignored: met with silence."""
+and acknowledged. nak: refused. repeated: a retransmission, answered again. reply_lost: obeyed, but the reply went
+astray. ignored: met with silence."""
 
 
 class EventLog:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address
 
+from core.errors import InvalidInput
 from core.units import format_rate, parse_rate
 from radius.attributes import (
     ACCT_INTERIM_INTERVAL,
@@ -84,10 +85,12 @@ def rates(rate_limit: str) -> tuple[int | None, int | None]:
 
     0 is no limit (None). ValueError when a router could not read it.
     """
-    first = rate_limit.split(" ")[0]
-    receive, _, transmit = first.partition("/")
-    upload = parse_rate(receive, "Mikrotik-Rate-Limit")
-    download = parse_rate(transmit, "Mikrotik-Rate-Limit") if transmit else upload
+    receive, _, transmit = rate_limit.split(" ")[0].partition("/")
+    try:
+        upload = parse_rate(receive)
+        download = parse_rate(transmit) if transmit else upload
+    except InvalidInput as error:
+        raise ValueError(f"no router reads the rate limit {rate_limit!r}") from error
     return download or None, upload or None
 
 
@@ -95,8 +98,8 @@ def _mikrotik_rate(session: Session, packet: Packet) -> bool:
     value = packet.vendor(VENDOR_MIKROTIK, MIKROTIK_RATE_LIMIT)
     if value is None:
         return False
+    session.download_bps, session.upload_bps = rates(value.decode())
     session.rate_limit = value.decode()
-    session.download_bps, session.upload_bps = rates(session.rate_limit)
     return True
 
 

@@ -121,7 +121,6 @@ class RadiusClient:
         self,
         server: tuple[str, int, int],
         secret: bytes,
-        *,
         source_address: str,
         timeout: float,
         tries: int,

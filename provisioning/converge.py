@@ -12,8 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import islice
 
-from radius.sessions import identity_of
-
 from core.job_queue import Job
 from core.jobs import backoff, handles
 from core.leases import hold_lease
@@ -34,7 +32,7 @@ from radius.vendors import VENDORS
 
 AT_ONCE = 8
 LEASE = timedelta(seconds=120)
-REPLICA_PATIENCE = 2.0
+REPLICA_PATIENCE = timedelta(seconds=2)
 log = get_logger("provisioning.converge")
 
 
@@ -80,7 +78,7 @@ def _send(runtime: Runtime, nas: Nas, steps: Sequence[Step]) -> None:
 def _send_one(runtime: Runtime, nas: Nas, step: Step) -> DynauthResult | None:
     settings = runtime.settings
     target = Target(step.session.nas_address, nas.coa_port, nas.secret.reveal().encode())
-    identity = VENDORS[nas.vendor].identification(identity_of(step.session))
+    identity = VENDORS[nas.vendor].identification(step.session.identity)
     try:
         if isinstance(step.action, ChangeSession):
             changes = encode_attributes(step.action.attributes) + _new_class(step)

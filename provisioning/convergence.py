@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import and_, delete, or_, select
 
 from core.database import Transaction
 from provisioning.convergence_plan import Action, AwaitProof, EndSession, Nothing, Observed, plan
 from provisioning.fact_store import load_known, rules_from
 from provisioning.models import Divergence, Subscription
 from provisioning.service_state import answer_at
-from radius import replica
 from radius.dynauth import Ack, DynauthResult, Nak, TimedOut
-from radius.models import Nas, Session
+from radius.fold import NAS
+from radius.models import Nas, ReplicaEntry, Session
 from radius.policy import Denial, Grant, Policy
 from radius.records import policy_key
 from radius.vendors import VENDORS
@@ -44,7 +44,6 @@ def steps_for_nas(tx: Transaction, nas: Nas) -> list[Step]:
     """Read facts and sessions, and plan each session that seems to differ; those that turn out right are left out."""
     sessions = _suspects(tx, nas.id)
     answers = _desired(tx, sorted({s.subscription_id for s in sessions if s.subscription_id is not None}))
-    earlier = _divergences(tx, [session.id for session in sessions])
     policies = _Policies(tx)
     steps = []
     for session in sessions:
@@ -52,7 +51,7 @@ def steps_for_nas(tx: Transaction, nas: Nas) -> list[Step]:
             continue
         desired, since = answers[session.subscription_id]
         action = plan(
-            _observed(session, earlier.get(session.id)),
+            _observed(session, desired),
             desired,
             since,
             VENDORS[nas.vendor],
@@ -90,18 +89,22 @@ def record(tx: Transaction, step: Step, result: DynauthResult | None) -> None:
 
 
 def _verdict(tx: Transaction, step: Step, action: str, result: DynauthResult | None) -> tuple[str, str]:
-    session = tx.session.get_one(Session, step.session.id)
+    session = tx.session.get_one(Session, step.session.id, with_for_update=True)
     match result:
         case Ack() if action == "coa":
             session.acked_fingerprint, session.acked_at = step.desired_fingerprint, tx.now
             return "acknowledged", "CoA acknowledged, proof awaited"
         case Ack():
+            session.disconnect_acked_at = tx.now
             return "acknowledged", "Disconnect acknowledged, Accounting-Stop awaited"
         case Nak() if result.session_unknown:
             if session.stopped_at is None:
-                session.stopped_at, session.terminate_cause = tx.now, "Session-Context-Not-Found"
+                session.stopped_at, session.closed_by = tx.now, NAS
+                session.terminate_cause = "Session-Context-Not-Found"
             return "acknowledged", "the NAS no longer has this session"
         case Nak():
+            if action == "coa":
+                session.refused_fingerprint = step.desired_fingerprint
             return "failing", f"the NAS refused the {action}: {result.name}"
         case TimedOut():
             hint = ", its port is closed" if result.refused else ""
@@ -118,7 +121,11 @@ def _suspects(tx: Transaction, nas_id: int) -> Sequence[Session]:
             Session.nas_id == nas_id,
             Session.stopped_at.is_(None),
             or_(
-                func.coalesce(Session.granted_fingerprint, "") != Subscription.desired_fingerprint,
+                Session.granted_fingerprint != Subscription.desired_fingerprint,
+                and_(
+                    Session.acked_fingerprint != "",
+                    Session.acked_fingerprint != Subscription.desired_fingerprint,
+                ),
                 Subscription.next_change_at <= tx.now,
             ),
         )
@@ -139,26 +146,16 @@ def _desired(tx: Transaction, ids: Sequence[int]) -> dict[int, tuple[Grant | Den
     }
 
 
-def _divergences(tx: Transaction, session_ids: Sequence[int]) -> dict[int, Divergence]:
-    rows = tx.session.scalars(select(Divergence).where(Divergence.session_id.in_(session_ids)))
-    return {row.session_id: row for row in rows}
-
-
-def _observed(session: Session, earlier: Divergence | None) -> Observed:
-    disconnected: datetime | None = None
-    refused = False
-    if earlier is not None:
-        if earlier.action == "disconnect" and earlier.status == "acknowledged":
-            disconnected = earlier.tried_at
-        refused = earlier.action == "coa" and earlier.status == "failing" and "refused" in earlier.reason
+def _observed(session: Session, desired: Grant | Denial) -> Observed:
+    fingerprint = desired.fingerprint if isinstance(desired, Grant) else ""
     return Observed(
         started_at=session.started_at,
         seen_at=session.updated_at,
-        granted=session.granted_fingerprint or "",
-        acked=session.acked_fingerprint or "",
+        granted=session.granted_fingerprint,
+        acked=session.acked_fingerprint,
         acked_at=session.acked_at,
-        disconnect_acked_at=disconnected,
-        refused_coa=refused,
+        disconnect_acked_at=session.disconnect_acked_at,
+        refused_coa=bool(fingerprint) and session.refused_fingerprint == fingerprint,
     )
 
 
@@ -171,7 +168,7 @@ class _Policies:
 
     def get(self, policy_id: str) -> Policy | None:
         if policy_id not in self._known:
-            text = replica.get(self._tx, policy_key(policy_id))
+            text = self._tx.session.scalar(select(ReplicaEntry.value).where(ReplicaEntry.key == policy_key(policy_id)))
             self._known[policy_id] = None if text is None else Policy.from_json(text)
         return self._known[policy_id]
 

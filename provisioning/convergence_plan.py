@@ -87,7 +87,8 @@ def plan(
 
 def _runs(observed: Observed, desired: Grant, desired_since: datetime) -> bool:
     if observed.granted:
-        return observed.granted == desired.fingerprint
+        # What was granted may have been changed by a CoA since, with or without proof.
+        return observed.granted == desired.fingerprint and observed.acked in ("", desired.fingerprint)
     # A NAS that echoes no Class: a session begun under the present policy runs it.
     return observed.started_at >= desired_since
 

@@ -50,7 +50,7 @@ _COLUMNS = (
     Plan.reduced_download_bps,
     Plan.reduced_upload_bps,
     Plan.pool,
-    Plan.group,
+    Plan.group.label("group_name"),
     Plan.address_list,
 )
 
@@ -123,7 +123,7 @@ def _rows(session: Session, table: Any, ids: Sequence[int]) -> Sequence[Row[Any]
     return session.execute(select(*columns).where(table.subscription_id.in_(ids)).order_by(table.id)).all()
 
 
-def _known(row: Row[Any], related: _Related, address: IPv4Address | None) -> Known:
+def _known(row: Any, related: _Related, address: IPv4Address | None) -> Known:
     reduced = None
     if row.reduced_download_bps and row.reduced_upload_bps:
         reduced = Speed(row.reduced_download_bps, row.reduced_upload_bps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date
 
 from sqlalchemy import select
@@ -91,7 +92,7 @@ def _refuse_duplicate(tx: Transaction, identity: Document) -> None:
 
 def _checked(values: dict[str, object], today: date) -> dict[str, object]:
     """The values as they are stored; InvalidInput for the first one that breaks its rule."""
-    checks = {
+    checks: dict[str, Callable[[object], object]] = {
         "name": lambda value: required_text(str(value), "name", 200, "Maria da Silva"),
         "email": lambda value: _email(str(value)),
         "phone": lambda value: _phone(str(value)),

@@ -48,7 +48,7 @@ _ROOM = MAX_LENGTH - HEADER_LENGTH - 18
 _CACHED_SOURCES, _CACHED_POLICIES, _COUNTERS = 4_096, 16_384, 256
 
 Source = Any
-"""As `recvfrom` gives it: a tuple that begins with the address as text."""
+"""Who sent a datagram: a hashable tuple that begins with the address as text."""
 Counters = dict[tuple[str, str], int]
 """(result, reason) → how often. Results: accept, reject, silence, duplicate, status, failure."""
 

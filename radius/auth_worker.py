@@ -17,7 +17,6 @@ from __future__ import annotations
 import gc
 import logging
 import select
-import socket
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -26,6 +25,7 @@ from typing import Any
 
 from core.clock import Clock
 from radius.auth_service import AuthService
+from radius.endpoint import Endpoint, Source, open_endpoint
 from radius.store import RecordStore, StoreUnavailable
 
 _log = logging.getLogger(__name__)
@@ -33,9 +33,6 @@ _log = logging.getLogger(__name__)
 _BATCH = 256
 _WAIT_SECONDS = 0.25
 """Longest sleep: how soon a stop is seen."""
-_RECEIVE_BUFFER = 8 << 20
-_MAX_DATAGRAM = 4096
-"""What is beyond is padding to be ignored (RFC 2865 §3)."""
 _LOG_EVERY_SECONDS = 10.0
 _REPORT_EVERY_SECONDS = 5.0
 
@@ -62,10 +59,10 @@ def run_auth_worker(
     every few seconds and at the end with the counters. OSError when the port cannot be bound; a store that cannot
     be opened is waited for.
     """
-    endpoint = open_socket(address, port)
+    endpoint = open_endpoint(address, port)
     try:
         if ready is not None:
-            ready(endpoint.getsockname()[:2])
+            ready(endpoint.name())
         store = _await_store(lmdb_path, stop)
         if store is None:
             return
@@ -84,29 +81,6 @@ def run_auth_worker(
         endpoint.close()
 
 
-def open_socket(address: str, port: int) -> socket.socket:
-    """A UDP socket on an IPv4 or IPv6 address that other workers may share, with a large receive buffer."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    endpoint = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        _enlarge_receive_buffer(endpoint)
-        endpoint.bind((address, port))
-    except OSError:
-        endpoint.close()
-        raise
-    return endpoint
-
-
-def _enlarge_receive_buffer(endpoint: socket.socket) -> None:
-    """Room for a reconnect storm; beyond net.core.rmem_max only where the process may (SO_RCVBUFFORCE)."""
-    so_rcvbufforce = 33
-    try:
-        endpoint.setsockopt(socket.SOL_SOCKET, so_rcvbufforce, _RECEIVE_BUFFER)
-    except OSError:
-        endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-
-
 def _await_store(path: Path, stop: Stop) -> RecordStore | None:
     while not stop():
         try:
@@ -122,13 +96,13 @@ class AuthWorker:
 
     def __init__(
         self,
-        endpoint: socket.socket,
+        endpoint: Endpoint,
         store: RecordStore,
         service: AuthService,
         clock: Clock,
         report: Report | None = None,
     ) -> None:
-        self._socket = endpoint
+        self._endpoint = endpoint
         self._store = store
         self._service = service
         self._clock = clock
@@ -168,20 +142,20 @@ class AuthWorker:
 
     def _drain(self, now: float, tick: float) -> None:
         """Answer what has arrived, at most a batch."""
-        receive, handle, send = self._socket.recvfrom, self._service.handle, self._send
+        receive, handle, send = self._endpoint.receive, self._service.handle, self._send
         for _ in range(_BATCH):
             try:
-                datagram, source = receive(_MAX_DATAGRAM, socket.MSG_DONTWAIT)
+                datagram, source = receive()
             except BlockingIOError:
                 return
             reply = handle(datagram, source, now, tick)
             if reply is not None:
                 send(reply, source)
 
-    def _send(self, reply: bytes, source: Any) -> None:
+    def _send(self, reply: bytes, source: Source) -> None:
         """Send without waiting: a reply that finds no room is lost like any datagram, and asked for again."""
         try:
-            self._socket.sendto(reply, socket.MSG_DONTWAIT, source)
+            self._endpoint.send(reply, source)
         except OSError as error:
             self._service.count_failure(error)
 

@@ -59,7 +59,7 @@ class Session(Base):
     __table_args__ = (
         UniqueConstraint("key", "instance", name="uq_session_key_instance"),
         Index("ix_session_subscription", "subscription_id", "stopped_at"),
-        Index("ix_session_nas", "nas_id", "stopped_at"),
+        Index("ix_session_open", "stopped_at", "nas_id"),
         Index("ix_session_user", "user_name", "stopped_at"),
         Index("ix_session_address", "framed_ip_address", "started_at"),
     )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from sqlalchemy.engine import make_url
 
-from core.clock import Clock
+from core.clock import Clock, system_clock
 from core.database import Database
 from core.migrate import migrate
 from core.runtime import Runtime
@@ -56,17 +58,50 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield url
 
 
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy: migrating anew for each test would take most of the suite's time."""
+    directory = tmp_path_factory.mktemp("migrated")
+    _migrate(f"sqlite:///{directory / 'template.db'}", directory)
+    return directory / "template.db"
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a migrated PostgreSQL database to copy."""
+    with postgres.database() as url:
+        _migrate(url, tmp_path_factory.mktemp("migrated"))
+        yield str(make_url(url).database)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a migrated database that nobody else uses."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "catraca.db")
+        yield f"sqlite:///{tmp_path / 'catraca.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    with server.database(request.getfixturevalue("migrated_postgres")) as url:
+        yield url
+
+
 @pytest.fixture
-def database(database_url: str, keyring: Keyring, clock: Clock) -> Iterator[Database]:
+def database(migrated_url: str, keyring: Keyring, clock: Clock) -> Iterator[Database]:
     """A migrated database on the test's own clock."""
-    opened = Database(database_url, keyring, clock)
-    migrate(opened)
+    opened = Database(migrated_url, keyring, clock)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def runtime(database: Database, database_url: str, keyring: Keyring, clock: Clock, tmp_path: Path) -> Runtime:
+def runtime(database: Database, migrated_url: str, keyring: Keyring, clock: Clock, tmp_path: Path) -> Runtime:
     """What a process would have, around the test's database and clock."""
-    product = Settings(data_dir=tmp_path, database_url=database_url)
+    product = Settings(data_dir=tmp_path, database_url=migrated_url)
     return Runtime(product, database, keyring, clock)
+
+
+def _migrate(url: str, directory: Path) -> None:
+    opened = Database(url, open_keyring(directory / "keys"), system_clock)
+    migrate(opened)
+    opened.close()

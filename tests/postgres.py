@@ -72,12 +72,13 @@ class PostgresServer:
         return make_url(self._url).set(database=name).render_as_string(hide_password=False)
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """The URL of a new, empty database, dropped afterwards."""
+    def database(self, template: str = "template0") -> Iterator[str]:
+        """The URL of a new database, empty or a copy of `template`; dropped afterwards."""
         name = f"catraca_{os.getpid()}_{next(_counter)}"
         admin = make_url(self._address("postgres")).set(drivername="postgresql")
         with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+            create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
             try:
                 yield self._address(name)
             finally:

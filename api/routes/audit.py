@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from api.fields import Instant
-from api.models import Page, View
+from api.models import Page, View, columns
 from api.paging import Pages
 from core.audit import AuditEntry
 
@@ -17,6 +17,8 @@ router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
 
 
 class AuditView(View):
+    model_config = columns("id", "at", "actor", "source", "action", "entity", "entity_id", "note")
+
     id: int = Field(description="The entry's id", examples=[120])
     at: Instant = Field(description="When", examples=["2026-03-02T12:00:00Z"])
     actor: str = Field(description="Who", examples=["ana"])

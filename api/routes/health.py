@@ -13,7 +13,6 @@ from api import problems
 from api.models import View
 from api.requests import read, runtime_of
 from core.errors import CatracaError, NotFound
-from core.migrate import is_current
 
 router = APIRouter(tags=["health"])
 
@@ -43,6 +42,8 @@ def live() -> Health:
 
 @router.get("/readyz", operation_id="health.ready", summary="Can it serve: is the database there and up to date?")
 def ready(request: Request) -> Health:
+    from core.migrate import is_current  # Alembic is slow to import, and no verb of the command line needs it
+
     read(request, lambda tx: tx.session.execute(text("SELECT 1")))
     if not is_current(runtime_of(request).database):
         raise NotReady("the database's schema is not the one of this version; run `catraca migrate`")

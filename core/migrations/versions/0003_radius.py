@@ -61,7 +61,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("key", "instance", name="uq_session_key_instance"),
     )
     op.create_index("ix_session_subscription", "session", ["subscription_id", "stopped_at"])
-    op.create_index("ix_session_nas", "session", ["nas_id", "stopped_at"])
+    op.create_index("ix_session_open", "session", ["stopped_at", "nas_id"])
     op.create_index("ix_session_user", "session", ["user_name", "stopped_at"])
     op.create_index("ix_session_address", "session", ["framed_ip_address", "started_at"])
     op.create_table(

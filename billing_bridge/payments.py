@@ -1,0 +1,159 @@
+"""Receiving money and taking a receipt back.
+
+The invoice rows are locked before their open amounts are read: of two payments of one invoice the second sees what
+the first left. A receipt is never deleted; its reversal opens again all that it paid. No restriction comes back by
+it: an order that lapsed has lapsed, and restricting anew is for the next run to decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+
+from billing_bridge import checks
+from billing_bridge.amounts import InvoiceStatus, allocate
+from billing_bridge.debt_feed import lock_debtors, narrate_debtors, publish_debts
+from billing_bridge.locks import lock_invoices, lock_receipt
+from billing_bridge.models import Invoice, Payment, Receipt
+from core.database import Transaction
+from core.errors import InvalidInput, NotAllowed, NotFound
+from core.units import format_money
+from provisioning.checks import optional_text, required_text
+
+
+def receive(
+    tx: Transaction,
+    *,
+    invoice_id: int,
+    amount_cents: int | None = None,
+    paid_at: datetime | None = None,
+    method: str = "manual",
+    note: str = "",
+) -> Receipt:
+    """A payment of one invoice: all that is open, or part of it. More than is open is refused."""
+    return receive_many(
+        tx, invoice_ids=[invoice_id], amount_cents=amount_cents, paid_at=paid_at, method=method, note=note
+    )
+
+
+def receive_many(
+    tx: Transaction,
+    *,
+    invoice_ids: Sequence[int],
+    amount_cents: int | None = None,
+    paid_at: datetime | None = None,
+    method: str = "manual",
+    note: str = "",
+) -> Receipt:
+    """One receipt over several invoices of one subscriber; an amount that is not enough pays the oldest due first."""
+    invoices = lock_invoices(tx, checks.several(invoice_ids, "invoice_ids"))
+    lock_debtors(tx, invoices)
+    subscriber_id = _one_subscriber(invoices)
+    for invoice in invoices:
+        _refuse_closed(tx, invoice)
+    receipt = Receipt(
+        subscriber_id=subscriber_id,
+        amount_cents=_payable(amount_cents, sum(invoice.open_cents for invoice in invoices)),
+        method=required_text(method, "method", 32, "pix"),
+        paid_at=checks.past_instant(paid_at, tx.now, "paid_at") if paid_at else tx.now,
+        received_at=tx.now,
+        received_by=tx.actor.name,
+        note=optional_text(note, "note", 2000, "paid at the counter"),
+    )
+    tx.session.add(receipt)
+    _pay(tx, receipt, sorted(invoices, key=lambda invoice: (invoice.due_on, invoice.id)))
+    publish_debts(tx, invoices)
+    tx.audit("receive", "receipt", receipt.id, after=_shown(receipt), note=receipt.note)
+    return receipt
+
+
+def reverse_receipt(tx: Transaction, *, receipt_id: int, note: str) -> Receipt:
+    """Take a receipt back: everything that it paid is open again. NotAllowed when that was done before."""
+    text = required_text(note, "note", 2000, "the cheque bounced")
+    receipt = lock_receipt(tx, receipt_id)
+    if receipt.reversed_at is not None:
+        raise NotAllowed(
+            f"receipt {receipt.number} was reversed on {receipt.reversed_at:%Y-%m-%d} by {receipt.reversed_by}"
+        )
+    paid = {line.invoice_id: line.amount_cents for line in receipt.lines}
+    invoices = lock_invoices(tx, paid)
+    lock_debtors(tx, invoices)
+    receipt.reversed_at, receipt.reversed_by, receipt.reversal_note = tx.now, tx.actor.name, text
+    for invoice in invoices:
+        invoice.paid_cents -= paid[invoice.id]
+        details = {"receipt": receipt.number, "amount_cents": paid[invoice.id], "open_cents": invoice.open_cents}
+        narrate_debtors(tx, invoice, "receipt.reversed", details, text)
+    publish_debts(tx, invoices)
+    tx.audit("reverse", "receipt", receipt.id, _shown(receipt), {"reversed_at": tx.now}, text)
+    return receipt
+
+
+def get_receipt(tx: Transaction, receipt_id: int) -> Receipt:
+    receipt = tx.session.get(Receipt, receipt_id)
+    if receipt is None:
+        raise NotFound("receipt", receipt_id)
+    return receipt
+
+
+def list_receipts(
+    tx: Transaction,
+    *,
+    subscriber_id: int | None = None,
+    invoice_id: int | None = None,
+    after: int = 0,
+    limit: int = 100,
+) -> Sequence[Receipt]:
+    """In order of id, from behind `after`; reversed ones too."""
+    query = select(Receipt).where(Receipt.id > after)
+    if subscriber_id is not None:
+        query = query.where(Receipt.subscriber_id == subscriber_id)
+    if invoice_id is not None:
+        query = query.where(Receipt.id.in_(select(Payment.receipt_id).where(Payment.invoice_id == invoice_id)))
+    return tx.session.scalars(query.order_by(Receipt.id).limit(limit)).all()
+
+
+def _pay(tx: Transaction, receipt: Receipt, invoices: Sequence[Invoice]) -> None:
+    shares = allocate(receipt.amount_cents, [invoice.open_cents for invoice in invoices])
+    paid = [(invoice, share) for invoice, share in zip(invoices, shares, strict=True) if share]
+    receipt.lines = [Payment(invoice_id=invoice.id, amount_cents=share) for invoice, share in paid]
+    tx.session.flush()
+    for invoice, share in paid:
+        invoice.paid_cents += share
+        details = {"receipt": receipt.number, "amount_cents": share, "open_cents": invoice.open_cents}
+        narrate_debtors(tx, invoice, "payment.received", {**details, "method": receipt.method}, receipt.note)
+
+
+def _payable(amount_cents: int | None, open_cents: int) -> int:
+    if amount_cents is None:
+        return open_cents
+    if isinstance(amount_cents, bool) or not isinstance(amount_cents, int) or not 1 <= amount_cents <= open_cents:
+        rule = f"whole cents, at least 1 and at most what is open, {format_money(open_cents)}"
+        raise InvalidInput("amount_cents", rule, open_cents)
+    return amount_cents
+
+
+def _refuse_closed(tx: Transaction, invoice: Invoice) -> None:
+    if invoice.status is InvoiceStatus.CANCELLED:
+        raise NotAllowed(f"invoice {invoice.id} is cancelled: nothing can be paid on it", status="CANCELLED")
+    if invoice.status is InvoiceStatus.PAID:
+        receipts = [item for item in list_receipts(tx, invoice_id=invoice.id) if item.reversed_at is None]
+        numbers = ", ".join(receipt.number for receipt in receipts)
+        raise NotAllowed(
+            f"invoice {invoice.id} is paid already, by receipt {numbers}",
+            status="PAID",
+            receipt_ids=[receipt.id for receipt in receipts],
+        )
+
+
+def _one_subscriber(invoices: Sequence[Invoice]) -> int:
+    owners = {invoice.subscriber_id for invoice in invoices}
+    if len(owners) != 1:
+        raise InvalidInput("invoice_ids", f"invoices of one subscriber, not of {len(owners)}", [invoices[0].id])
+    return owners.pop()
+
+
+def _shown(receipt: Receipt) -> dict[str, object]:
+    lines = {str(line.invoice_id): line.amount_cents for line in receipt.lines}
+    return {"number": receipt.number, "amount_cents": receipt.amount_cents, "method": receipt.method, "lines": lines}

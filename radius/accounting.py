@@ -1,0 +1,269 @@
+"""From an accounting datagram to what it says about a session. Pure.
+
+A NAS knows better than we when something happened, so Event-Timestamp counts (RFC 2869 §5.3), and where there is none
+the time of receipt less Acct-Delay-Time (RFC 2866 §5.2). But many a router boots in 1970 and some live in the future:
+an instant that lies after its receipt, or too long before it, is not believed. Accounting-On and -Off are always
+placed by receipt, because a NAS sends them at boot, before its clock is set.
+
+Names are octets in the protocol and text in the database. `text_of` keeps every octet: what is not plain UTF-8 is
+spelled `hex:…`, and `octets_of` gives back what the NAS has to hear in a CoA.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from radius.attributes import (
+    ACCT_DELAY_TIME,
+    ACCT_INPUT_GIGAWORDS,
+    ACCT_INPUT_OCTETS,
+    ACCT_OUTPUT_GIGAWORDS,
+    ACCT_OUTPUT_OCTETS,
+    ACCT_SESSION_ID,
+    ACCT_SESSION_TIME,
+    ACCT_STATUS_ACCOUNTING_OFF,
+    ACCT_STATUS_ACCOUNTING_ON,
+    ACCT_STATUS_INTERIM_UPDATE,
+    ACCT_STATUS_START,
+    ACCT_STATUS_STOP,
+    ACCT_STATUS_TYPE,
+    ACCT_TERMINATE_CAUSE,
+    CALLING_STATION_ID,
+    CLASS,
+    EVENT_TIMESTAMP,
+    FRAMED_IP_ADDRESS,
+    FRAMED_IPV6_ADDRESS,
+    NAS_IP_ADDRESS,
+    NAS_PORT,
+    NAS_PORT_ID,
+    USER_NAME,
+)
+from radius.codec import Malformed, Packet, parse
+from radius.records import read_class
+
+Address = IPv4Address | IPv6Address
+
+SESSION_STATUSES = frozenset({ACCT_STATUS_START, ACCT_STATUS_STOP, ACCT_STATUS_INTERIM_UPDATE})
+RESTART_STATUSES = frozenset({ACCT_STATUS_ACCOUNTING_ON, ACCT_STATUS_ACCOUNTING_OFF})
+OLDEST_EVENT = timedelta(days=1)
+"""An event reported later than this has a wrong clock rather than a long journey."""
+LONGEST_SESSION_SECONDS = 5 * 366 * 86_400
+MOST_OCTETS = 2**63 - 1
+_NO_ADDRESS = frozenset(map(ip_address, ("0.0.0.0", "255.255.255.255", "255.255.255.254", "::")))
+_HEX = "hex:"
+
+_ENVELOPE = struct.Struct(">BqqB")
+"""Version, microseconds since the epoch at receipt, NAS id, octets of source address; address and datagram follow."""
+_ENVELOPE_VERSION = 1
+
+TERMINATE_CAUSES = {
+    1: "User-Request",
+    2: "Lost-Carrier",
+    3: "Lost-Service",
+    4: "Idle-Timeout",
+    5: "Session-Timeout",
+    6: "Admin-Reset",
+    7: "Admin-Reboot",
+    8: "Port-Error",
+    9: "NAS-Error",
+    10: "NAS-Request",
+    11: "NAS-Reboot",
+    12: "Port-Unneeded",
+    13: "Port-Preempted",
+    14: "Port-Suspended",
+    15: "Service-Unavailable",
+    16: "Callback",
+    17: "User-Error",
+    18: "Host-Request",
+}
+"""RFC 2866 §5.10."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An authentic accounting datagram with what the wire does not say of itself; `datagram` has no padding."""
+
+    nas_id: int
+    source: Address
+    at: datetime
+    datagram: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AccountingRecord:
+    """What one Accounting-Request says. Absent text is "", absent counters are 0.
+
+    `at` is the instant of the event; `began_at` when the session began by this record's own account (None: it does not
+    tell). `subscription_id` and `granted_fingerprint` are read from our own Class.
+    """
+
+    status: int
+    nas_id: int
+    nas_address: Address
+    at: datetime
+    acct_session_id: str = ""
+    user_name: str = ""
+    began_at: datetime | None = None
+    subscription_id: int | None = None
+    granted_fingerprint: str = ""
+    framed_ip_address: Address | None = None
+    nas_ip_address: Address | None = None
+    calling_station_id: str = ""
+    nas_port_id: str = ""
+    input_octets: int = 0
+    output_octets: int = 0
+    session_seconds: int = 0
+    terminate_cause: str = ""
+
+    @property
+    def is_restart(self) -> bool:
+        """Accounting-On or -Off: about the NAS, not about a session."""
+        return self.status in RESTART_STATUSES
+
+    @property
+    def key(self) -> bytes:
+        """16 octets, equal for records of one session; `radius.fold` tells apart numbers that were used again."""
+        parts = (str(self.nas_id), str(self.nas_address), self.acct_session_id, self.user_name)
+        return blake2b("\0".join(parts).encode(), digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """An authentic datagram that says nothing about any session; `reason` is a fixed slug."""
+
+    reason: str
+
+
+def pack_received(received: Received) -> bytes:
+    """The form in which the spool keeps it."""
+    address = received.source.packed
+    micros = (received.at - _EPOCH) // timedelta(microseconds=1)
+    return _ENVELOPE.pack(_ENVELOPE_VERSION, micros, received.nas_id, len(address)) + address + received.datagram
+
+
+def unpack_received(entry: bytes) -> Received | Unusable:
+    """What `pack_received` made."""
+    try:
+        version, micros, nas_id, size = _ENVELOPE.unpack_from(entry)
+        source = ip_address(entry[_ENVELOPE.size : _ENVELOPE.size + size])
+    except (struct.error, ValueError):
+        return Unusable("envelope")
+    if version != _ENVELOPE_VERSION:
+        return Unusable("envelope_version")
+    at = _EPOCH + timedelta(microseconds=micros)
+    return Received(nas_id, source, at, entry[_ENVELOPE.size + size :])
+
+
+def read_record(received: Received) -> AccountingRecord | Unusable:
+    """What the datagram says."""
+    try:
+        packet = parse(received.datagram)
+    except Malformed as error:
+        return Unusable(error.reason)
+    status = _number(packet, ACCT_STATUS_TYPE)
+    if status in RESTART_STATUSES:
+        return _restart(packet, status, received)
+    if status not in SESSION_STATUSES:
+        return Unusable("status_type")
+    if not packet.first(ACCT_SESSION_ID):
+        return Unusable("no_session_id")
+    return _session(packet, status, received)
+
+
+def _restart(packet: Packet, status: int, received: Received) -> AccountingRecord:
+    at = event_instant(None, _number(packet, ACCT_DELAY_TIME), received.at)
+    reported = _address(packet.first(NAS_IP_ADDRESS))
+    return AccountingRecord(status, received.nas_id, received.source, at, nas_ip_address=reported)
+
+
+def _session(packet: Packet, status: int, received: Received) -> AccountingRecord:
+    at = event_instant(_number(packet, EVENT_TIMESTAMP), _number(packet, ACCT_DELAY_TIME), received.at)
+    seconds = _number(packet, ACCT_SESSION_TIME)
+    if seconds is not None and seconds > LONGEST_SESSION_SECONDS:
+        seconds = None
+    granted = next(filter(None, map(read_class, packet.every(CLASS))), None)
+    cause = _number(packet, ACCT_TERMINATE_CAUSE)
+    return AccountingRecord(
+        status=status,
+        nas_id=received.nas_id,
+        nas_address=received.source,
+        at=at,
+        acct_session_id=_text(packet, ACCT_SESSION_ID),
+        user_name=_text(packet, USER_NAME),
+        began_at=_began(status, at, seconds),
+        subscription_id=granted[0] if granted else None,
+        granted_fingerprint=granted[1] if granted else "",
+        framed_ip_address=_address(packet.first(FRAMED_IP_ADDRESS)) or _address(packet.first(FRAMED_IPV6_ADDRESS)),
+        nas_ip_address=_address(packet.first(NAS_IP_ADDRESS)),
+        calling_station_id=_text(packet, CALLING_STATION_ID),
+        nas_port_id=_port(packet),
+        input_octets=_octets(packet, ACCT_INPUT_OCTETS, ACCT_INPUT_GIGAWORDS),
+        output_octets=_octets(packet, ACCT_OUTPUT_OCTETS, ACCT_OUTPUT_GIGAWORDS),
+        session_seconds=seconds or 0,
+        terminate_cause="" if cause is None else TERMINATE_CAUSES.get(cause, str(cause)),
+    )
+
+
+def event_instant(event_timestamp: int | None, delay: int | None, received_at: datetime) -> datetime:
+    """When it happened: `event_timestamp` (epoch seconds) unless silly, else receipt less `delay` (seconds)."""
+    if event_timestamp is not None:
+        event = datetime.fromtimestamp(event_timestamp, UTC)
+        if received_at - OLDEST_EVENT <= event <= received_at:
+            return event
+    if delay is not None and timedelta(seconds=delay) <= OLDEST_EVENT:
+        return received_at - timedelta(seconds=delay)
+    return received_at
+
+
+def _began(status: int, at: datetime, seconds: int | None) -> datetime | None:
+    if status == ACCT_STATUS_START:
+        return at
+    return None if seconds is None else at - timedelta(seconds=seconds)
+
+
+def _octets(packet: Packet, low: int, high: int) -> int:
+    """32-bit counter with its Gigawords (RFC 2869 §5.1)."""
+    return min(((_number(packet, high) or 0) << 32) + (_number(packet, low) or 0), MOST_OCTETS)
+
+
+def _number(packet: Packet, kind: int) -> int | None:
+    """A 32-bit value; None when absent or of another length."""
+    value = packet.first(kind)
+    return int.from_bytes(value) if value is not None and len(value) == 4 else None
+
+
+def _address(value: bytes | None) -> Address | None:
+    if value is None or len(value) not in (4, 16):
+        return None
+    address = ip_address(value)
+    return None if address in _NO_ADDRESS else address
+
+
+def _port(packet: Packet) -> str:
+    number = _number(packet, NAS_PORT)
+    return _text(packet, NAS_PORT_ID) or ("" if number is None else str(number))
+
+
+def _text(packet: Packet, kind: int) -> str:
+    return text_of(packet.first(kind) or b"")
+
+
+def text_of(octets: bytes) -> str:
+    """Octets as text that every database takes, without losing any: UTF-8 where it is, else `hex:…`."""
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError:
+        return _HEX + octets.hex()
+    return _HEX + octets.hex() if "\0" in text or text.startswith(_HEX) else text
+
+
+def octets_of(text: str) -> bytes:
+    """What `text_of` was given."""
+    return bytes.fromhex(text.removeprefix(_HEX)) if text.startswith(_HEX) else text.encode()
+
+
+_EPOCH = datetime.fromtimestamp(0, UTC)

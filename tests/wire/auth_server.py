@@ -1,0 +1,80 @@
+"""A running authentication worker for tests: the product's own entry point, in a thread, on a free port."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.clock import system_clock
+from radius.auth_worker import run_auth_worker
+from radius.nas_records import NasEntry
+from radius.records import AccessRecord
+from radius.store import RecordStore
+from tests.factories_auth import entries, keyring
+
+TIMEOUT = 10.0
+"""Seconds after which a test gives up; nothing is expected to take them."""
+
+
+@dataclass
+class Server:
+    """`counters` are complete once the worker has stopped."""
+
+    address: str
+    port: int
+    _store: RecordStore | None
+    counters: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def store(self) -> RecordStore:
+        assert self._store is not None
+        return self._store
+
+    def client(self, address: str = "") -> socket.socket:
+        """A UDP socket connected to the worker, so that it hears nobody else."""
+        address = address or self.address
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        client = socket.socket(family, socket.SOCK_DGRAM)
+        client.settimeout(TIMEOUT)
+        client.connect((address, self.port))
+        return client
+
+
+@contextmanager
+def running(
+    directory: Path,
+    *things: AccessRecord | NasEntry,
+    address: str = "127.0.0.1",
+    port: int = 0,
+    wait_for_store: bool = True,
+    **options: Any,
+) -> Iterator[Server]:
+    """A worker that answers from these records until the block ends."""
+    path = directory / "records.lmdb"
+    store = RecordStore(path) if wait_for_store else None
+    if store is not None:
+        store.apply(entries(*things), 1)
+    bound: queue.Queue[tuple[str, int]] = queue.Queue()
+    stopping = threading.Event()
+    server = Server(address, 0, store)
+    worker = threading.Thread(
+        target=run_auth_worker,
+        args=(address, port, path, keyring(), system_clock, stopping.is_set),
+        kwargs={"ready": bound.put, "report": server.counters.update, **options},
+    )
+    worker.start()
+    try:
+        server.port = bound.get(timeout=TIMEOUT)[1]
+        yield server
+    finally:
+        stopping.set()
+        worker.join(TIMEOUT)
+        if store is not None:
+            store.close()
+    assert not worker.is_alive(), "the worker did not stop"
