@@ -103,14 +103,26 @@ def clean_text(value: str) -> str:
     """Text without control characters (PostgreSQL takes no NUL, terminals no escapes), trimmed."""
     if any(ord(char) < 32 or ord(char) == 127 for char in value):
         raise broken("must not hold control characters")
-    return value.strip()
+    return whole_text(value).strip()
 
 
 def clean_note(value: str) -> str:
     """Text of several lines, otherwise as `clean_text`."""
     if any((ord(char) < 32 and char not in "\n\t") or ord(char) == 127 for char in value):
         raise broken("must not hold control characters other than line ends and tabs")
-    return value.strip()
+    return whole_text(value).strip()
+
+
+def whole_text(value: str) -> str:
+    """JSON can escape one half of a character; such text cannot be written in UTF-8."""
+    if any(0xD800 <= ord(char) < 0xE000 for char in value):
+        raise broken("must be text in valid Unicode")
+    return value
+
+
+def whole_secret(value: SecretStr) -> SecretStr:
+    whole_text(value.get_secret_value())
+    return value
 
 
 def not_blank(value: str) -> str:
@@ -119,7 +131,7 @@ def not_blank(value: str) -> str:
     return value
 
 
-Int = Annotated[int, Strict()]
+Int = Annotated[int, Strict(), Field(ge=-(2**31), le=2**31 - 1)]
 Flag = Annotated[bool, Strict()]
 Key = Annotated[int, Strict(), Field(ge=1, le=BIGGEST_ID)]
 """The id of a row, in a body."""
@@ -128,9 +140,9 @@ PathKey = Annotated[int, Field(ge=1, le=BIGGEST_ID)]
 Cents = Annotated[int, Strict(), Field(ge=0, le=BIGGEST_CENTS)]
 PositiveCents = Annotated[int, Strict(), Field(ge=1, le=BIGGEST_CENTS)]
 Text = Annotated[str, AfterValidator(clean_text), Field(max_length=200)]
-Name = Annotated[str, AfterValidator(not_blank), AfterValidator(clean_text), Field(max_length=120)]
+Name = Annotated[str, AfterValidator(clean_text), AfterValidator(not_blank), Field(max_length=120)]
 Note = Annotated[str, AfterValidator(clean_note), Field(max_length=2000)]
-Password = Annotated[SecretStr, Field(min_length=1, max_length=128)]
+Password = Annotated[SecretStr, AfterValidator(whole_secret), Field(min_length=1, max_length=128)]
 
 _RATE_SCHEMA = {
     "anyOf": [

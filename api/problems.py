@@ -119,7 +119,8 @@ def explanation(slug: str) -> Explanation | None:
 
 
 def _plain(extras: Mapping[str, object]) -> dict[str, Any]:
-    shown = {name: redact(value) for name, value in extras.items()}
+    """As JSON, secrets hidden; `errors` hold examples of our own and nothing that the caller sent."""
+    shown = {name: value if name == "errors" else redact(value, name) for name, value in extras.items()}
     return {name: _json(value) for name, value in shown.items()}
 
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from radius.processes import RadiusProcesses
 
 from api.app import make_app
 from api.instance import hold
@@ -29,6 +29,7 @@ from core.runtime import Runtime
 from core.settings import Settings
 from core.worker import Embedded, wake_with
 from core.worker import make_app as make_celery
+from radius.processes import RadiusProcesses
 
 OPERATOR = "operator"
 
@@ -53,17 +54,15 @@ class Product:
 
     @property
     def auth_port(self) -> int:
-        return self.radius.auth_port
+        return self.runtime.settings.radius_auth_port
 
     @property
     def acct_port(self) -> int:
-        return self.radius.acct_port
+        return self.runtime.settings.radius_acct_port
 
     def failed_part(self) -> str | None:
-        """The name of a part that died, for the process to end with it."""
-        if not self.http.alive:
-            return "the HTTP server"
-        return None if self.radius.alive else "RADIUS"
+        """The name of a part that died, for the process to end with it; RADIUS processes are started again."""
+        return None if self.http.alive else "the HTTP server"
 
     def status(self) -> dict[str, object]:
         """What `--json-status` writes."""
@@ -71,14 +70,18 @@ class Product:
             "http_url": self.http_url,
             "auth_port": self.auth_port,
             "acct_port": self.acct_port,
-            "token_file": str(self.token_file),
+            "token_file": str(self.token_file.resolve()),
             "pid": os.getpid(),
         }
 
 
 @contextmanager
 def running(settings: Settings) -> Iterator[Product]:
-    """The product, running for the block. AlreadyRunning, AddressTaken or Unavailable when it cannot start."""
+    """The product, running for the block; a port of 0 becomes a free one.
+
+    AlreadyRunning, AddressTaken or a CatracaError when it cannot start.
+    """
+    settings = with_free_ports(settings)
     with ExitStack() as parts:
         parts.enter_context(hold(settings.data_dir))
         listener = listen(settings.http_address, settings.http_port)
@@ -88,24 +91,48 @@ def running(settings: Settings) -> Iterator[Product]:
         app = make_app(runtime)
         migrate(runtime.database)
         token, is_new = first_token(runtime)
+        stops: list[Callable[[], None]] = []
+        parts.callback(_stop_together, stops)
         radius = RadiusProcesses(settings)
-        parts.callback(radius.stop)
+        stops.append(radius.stop)
         radius.start()
-        start_worker(runtime, parts)
+        start_worker(runtime, stops)
         http = HttpServer(app, listener)
-        parts.callback(http.stop)
+        stops.append(http.stop)
         http.start()
         yield Product(runtime, http, radius, token, is_new)
 
 
-def start_worker(runtime: Runtime, parts: ExitStack) -> None:
+def start_worker(runtime: Runtime, stops: list[Callable[[], None]]) -> None:
     """The embedded worker and beat, or the way to wake those of other processes."""
     if runtime.settings.embedded:
         embedded = Embedded(runtime)
-        parts.callback(embedded.stop)
+        stops.append(embedded.stop)
         embedded.start()
     else:
         runtime.database.wake = wake_with(make_celery(runtime.settings, lambda: runtime))
+
+
+def with_free_ports(settings: Settings) -> Settings:
+    """The settings with a free UDP port where RADIUS was given port 0: all of its processes have to know it."""
+    wanted = [name for name in ("radius_auth_port", "radius_acct_port") if getattr(settings, name) == 0]
+    family = socket.AF_INET6 if ":" in settings.radius_address else socket.AF_INET
+    with ExitStack() as held:
+        free = {}
+        for name in wanted:
+            probe = held.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+            probe.bind((settings.radius_address, 0))
+            free[name] = probe.getsockname()[1]
+        return settings.model_copy(update=free)
+
+
+def _stop_together(stops: list[Callable[[], None]]) -> None:
+    """Stop all parts at the same time, since each waits for others' last words."""
+    threads = [threading.Thread(target=stop, daemon=True) for stop in reversed(stops)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def token_path(settings: Settings) -> Path:

@@ -14,7 +14,7 @@ from core.secrets import Keyring, Secret
 Id = BigInteger().with_variant(Integer(), "sqlite")
 """Primary keys: SQLite only numbers rows by itself for INTEGER."""
 
-JsonDict = JSON
+JsonDict = JSON(none_as_null=True)
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 

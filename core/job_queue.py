@@ -20,11 +20,13 @@ from core.columns import Id, JsonDict, UtcDateTime
 from core.tables import Base
 
 LEASE = timedelta(seconds=120)
+REMIND = timedelta(seconds=10)
+"""How long the sweep leaves a job alone that it has just announced: else a busy hour would flood the broker."""
 KEEP_DONE = timedelta(days=7)
 
 
 class Job(Base):
-    """`status`: waiting, running, done or refused. `runs` counts claims."""
+    """`status`: waiting, running, done or refused. `runs` counts claims; `announced_at` is the sweep's note."""
 
     __tablename__ = "job"
     __table_args__ = (Index("ix_job_due", "status", "due_at"), Index("ix_job_key", "kind", "key", "status"))
@@ -37,6 +39,7 @@ class Job(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    announced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     runs: Mapped[int] = mapped_column(Integer, default=0)
     failures: Mapped[int] = mapped_column(Integer, default=0)
     detail: Mapped[str] = mapped_column(Text, default="")
@@ -53,16 +56,16 @@ class Enqueued:
 
 def flush_jobs(session: Session, wanted: Sequence[Enqueued], now: datetime) -> list[int]:
     """Write the jobs, in one order for all transactions; gives the ids of those due now."""
-    unique = {(item.kind, item.key, item.due_at): item for item in wanted}
-    return [
-        job_id
-        for item in sorted(unique.values(), key=lambda item: (item.kind, item.key, item.due_at))
-        if (job_id := _put(session, item, now)) is not None and item.due_at <= now
-    ]
+    due: dict[int, None] = {}
+    for item in sorted(wanted, key=lambda item: (item.kind, item.key, item.due_at)):
+        job_id = _put(session, item, now)
+        if item.due_at <= now:
+            due[job_id] = None
+    return list(due)
 
 
-def _put(session: Session, item: Enqueued, now: datetime) -> int | None:
-    if item.key and not item.payload and (waiting := _absorb(session, item)):
+def _put(session: Session, item: Enqueued, now: datetime) -> int:
+    if item.key and not item.payload and (waiting := _absorb(session, item, now)):
         return waiting
     job = Job(kind=item.kind, key=item.key, payload=item.payload, created_at=now, due_at=item.due_at)
     session.add(job)
@@ -70,24 +73,32 @@ def _put(session: Session, item: Enqueued, now: datetime) -> int | None:
     return job.id
 
 
-def _absorb(session: Session, item: Enqueued) -> int | None:
+def _absorb(session: Session, item: Enqueued, now: datetime) -> int | None:
     """Let a waiting job of the same kind and key do this work too; its row stays locked until we commit.
 
     The lock is the point: a worker that is about to claim the row waits for our commit and then reads our facts;
     one that claimed before us makes the row count 0, and the work gets a row of its own.
     """
-    job_id = session.scalar(
-        select(Job.id)
+    waiting = session.execute(
+        select(Job.id, Job.due_at, Job.runs, Job.payload)
         .where(Job.kind == item.kind, Job.key == item.key, Job.status == "waiting")
-        .order_by(Job.due_at)
-        .limit(1)
+        .order_by(Job.due_at, Job.id)
     )
-    if job_id is None:
-        return None
-    earlier = update(Job).where(Job.id == job_id, Job.status == "waiting", Job.due_at > item.due_at)
-    session.execute(earlier.values(due_at=item.due_at))
-    locked = session.execute(update(Job).where(Job.id == job_id, Job.status == "waiting").values(status="waiting"))
-    return job_id if _rows(locked) else None
+    for job_id, due_at, runs, payload in waiting.all():
+        if not payload and _serves(item, now, due_at, runs):
+            locked = update(Job).where(Job.id == job_id, Job.status == "waiting", Job.due_at == due_at)
+            if _rows(session.execute(locked.values(due_at=min(due_at, item.due_at)))):
+                return int(job_id)
+    return None
+
+
+def _serves(item: Enqueued, now: datetime, due_at: datetime, runs: int) -> bool:
+    """Whether a row due at `due_at` does the item's work and still its own.
+
+    What is due now is done by any row that is due, and cuts short the pause of one that will try again. A row that
+    waits for its own hour keeps it: moved forward it would be missed then, and one due earlier would see too little.
+    """
+    return due_at == item.due_at or (item.due_at <= now and (due_at <= now or runs > 0))
 
 
 def claim(session: Session, job_id: int, now: datetime, real_now: datetime) -> Job | None:
@@ -100,13 +111,13 @@ def claim(session: Session, job_id: int, now: datetime, real_now: datetime) -> J
             Job.due_at <= now,
             or_(Job.lease_until.is_(None), Job.lease_until < real_now),
         )
-        .values(status="running", lease_until=real_now + LEASE, runs=Job.runs + 1)
+        .values(status="running", lease_until=real_now + LEASE, announced_at=None, runs=Job.runs + 1)
     )
     return session.get(Job, job_id, populate_existing=True) if _rows(taken) else None
 
 
 def due_jobs(session: Session, now: datetime, real_now: datetime, limit: int = 200) -> list[int]:
-    """Jobs that somebody should be woken for: due, and leased by nobody alive."""
+    """Jobs that somebody should be woken for: due, leased by nobody alive, and not announced a moment ago."""
     return list(
         session.scalars(
             select(Job.id)
@@ -114,11 +125,18 @@ def due_jobs(session: Session, now: datetime, real_now: datetime, limit: int = 2
                 Job.status.in_(("waiting", "running")),
                 Job.due_at <= now,
                 or_(Job.lease_until.is_(None), Job.lease_until < real_now),
+                or_(Job.announced_at.is_(None), Job.announced_at < real_now - REMIND),
             )
             .order_by(Job.due_at)
             .limit(limit)
         )
     )
+
+
+def mark_announced(session: Session, job_ids: Sequence[int], real_now: datetime) -> None:
+    """Note that a wake-up went out; a claim takes the note off again."""
+    free = or_(Job.lease_until.is_(None), Job.lease_until < real_now)
+    session.execute(update(Job).where(Job.id.in_(job_ids), free).values(announced_at=real_now))
 
 
 def purge_done(session: Session, now: datetime) -> int:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from core.clock import system_clock
-from core.job_queue import Job, claim, due_jobs, purge_done
+from core.job_queue import Job, claim, due_jobs, mark_announced, purge_done
 from core.leases import hold_lease
 from core.logs import get_logger
 from core.outcomes import Applied, Outcome, Refused, Retry
@@ -109,9 +109,14 @@ def _conclude(runtime: Runtime, job: Job, outcome: Outcome) -> None:
 
 
 def sweep(runtime: Runtime) -> list[int]:
-    """Ids of jobs that wait for a worker: covers lost messages, crashes and a flushed broker."""
+    """Ids of jobs that wait for a worker, to be announced: covers lost messages, crashes and a flushed broker."""
+    real_now = system_clock()
     with runtime.database.reading() as tx:
-        return due_jobs(tx.session, tx.now, system_clock())
+        found = due_jobs(tx.session, tx.now, real_now)
+    if found:
+        with runtime.database.transaction() as tx:
+            mark_announced(tx.session, found, real_now)
+    return found
 
 
 def run_periodic(runtime: Runtime, name: str) -> bool:

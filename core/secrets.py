@@ -13,8 +13,9 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -54,48 +55,89 @@ class Secret:
 
 
 class Keyring:
-    """The keys of one installation, newest first; the first one encrypts, all of them decrypt."""
+    """The keys of one installation, newest first; the first one encrypts, all of them decrypt.
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        if not keys:
-            raise KeyMissing("the key file holds no key")
-        self._fernet = MultiFernet([_fernet(key, line) for line, key in enumerate(keys, 1)])
-        self._sealers = {_key_id(key): AESGCM(_derive(key)) for key in keys}
-        self._newest = _key_id(keys[0])
+    A keyring of a file follows the file: it looks for a newer key before it encrypts or seals, and again when it cannot
+    open a value. So keys are changed while processes run, and none goes on encrypting with a key that was replaced.
+    """
+
+    def __init__(self, keys: Sequence[str], source: Path | None = None) -> None:
+        self._source = source
+        self._stamp = _stamp(source)
+        self._keys = _Keys.of(keys)
+
+    @classmethod
+    def of_file(cls, path: Path) -> Keyring:
+        """The keys in `path`, and whatever they are replaced by later."""
+        keyring = cls(_read(path), path)
+        keyring._stamp = None  # the file may have changed between our reading and our stamp
+        return keyring
 
     def __repr__(self) -> str:
-        return f"Keyring({len(self._sealers)} keys)"
+        return f"Keyring({len(self._keys.sealers)} keys)"
 
     def encrypt(self, plain: bytes) -> bytes:
-        return self._fernet.encrypt(plain)
+        self._follow()
+        return self._keys.fernet.encrypt(plain)
 
     def decrypt(self, token: bytes) -> bytes:
         """The plain bytes; KeyMissing when no key of the ring made this token."""
         try:
-            return self._fernet.decrypt(token)
+            return self._keys.fernet.decrypt(token)
         except InvalidToken as error:
+            if self._follow():
+                return self.decrypt(token)
             raise KeyMissing("no key in the key file opens this value") from error
 
     def rotate(self, token: bytes) -> bytes:
         """The same value, encrypted with the newest key; KeyMissing when no key of the ring made this token."""
+        self._follow()
         try:
-            return self._fernet.rotate(token)
+            return self._keys.fernet.rotate(token)
         except InvalidToken as error:
             raise KeyMissing("no key in the key file opens this value") from error
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
-        nonce = os.urandom(_NONCE)
-        return self._newest + nonce + self._sealers[self._newest].encrypt(nonce, plain, context)
+        self._follow()
+        keys, nonce = self._keys, os.urandom(_NONCE)
+        return keys.newest + nonce + keys.sealers[keys.newest].encrypt(nonce, plain, context)
 
     def unseal(self, blob: bytes, context: bytes) -> bytes:
         """The plain bytes of `seal`; KeyMissing for an unknown key, a changed value or another context."""
-        sealer = self._sealers.get(blob[:_KEY_ID])
+        sealer = self._keys.sealers.get(blob[:_KEY_ID])
         if sealer is None:
+            if self._follow():
+                return self.unseal(blob, context)
             raise KeyMissing("no key in the key file opens this value")
         try:
             return sealer.decrypt(blob[4:16], blob[16:], context)
         except (InvalidTag, ValueError) as error:  # ValueError: too short to hold a nonce
             raise KeyMissing("the sealed value was changed or belongs to another record") from error
+
+    def _follow(self) -> bool:
+        """Read the key file again if it was replaced; says whether it was. A file that is gone changes nothing."""
+        stamp = _stamp(self._source)
+        if stamp == self._stamp or stamp is None or self._source is None:
+            return False
+        self._keys = _Keys.of(_read(self._source))
+        self._stamp = stamp
+        return True
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """One reading of the keys, replaced as a whole, so that threads never see half of it."""
+
+    fernet: MultiFernet
+    sealers: Mapping[bytes, AESGCM]
+    newest: bytes
+
+    @classmethod
+    def of(cls, keys: Sequence[str]) -> _Keys:
+        if not keys:
+            raise KeyMissing("the key file holds no key")
+        fernet = MultiFernet([_fernet(key, line) for line, key in enumerate(keys, 1)])
+        return cls(fernet, {_key_id(key): AESGCM(_derive(key)) for key in keys}, _key_id(keys[0]))
 
 
 def open_keyring(path: Path) -> Keyring:
@@ -104,7 +146,7 @@ def open_keyring(path: Path) -> Keyring:
         with _alone(path):
             if not path.exists():
                 _write(path, [Fernet.generate_key().decode()])
-    return Keyring(_read(path))
+    return Keyring.of_file(path)
 
 
 def add_key(path: Path) -> Keyring:
@@ -119,6 +161,15 @@ def drop_old_keys(path: Path) -> Keyring:
     with _alone(path):
         _write(path, _read(path)[:1])
     return open_keyring(path)
+
+
+def _stamp(path: Path | None) -> tuple[int, int, int] | None:
+    """What changes whenever the file is replaced; None when there is none."""
+    try:
+        found = path.stat() if path else None
+    except OSError:
+        return None
+    return (found.st_ino, found.st_mtime_ns, found.st_size) if found else None
 
 
 def _read(path: Path) -> list[str]:

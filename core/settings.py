@@ -11,8 +11,9 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,7 +23,9 @@ from pydantic_settings import (
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="CATRACA_", extra="forbid", validate_default=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CATRACA_", extra="forbid", validate_default=True, hide_input_in_errors=True
+    )
 
     data_dir: Path = Field(Path("catraca-data"), description="Directory of the database, keys and RADIUS store")
     database_url: SecretStr | None = Field(
@@ -88,6 +91,15 @@ class Settings(BaseSettings):
         description="File with a time offset for rehearsals; never set it where real subscribers are served",
     )
 
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("not a time zone; for example America/Sao_Paulo") from None
+        return name
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -97,7 +109,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = Path(os.environ.get("CATRACA_CONFIG", "catraca.toml"))
+        named = os.environ.get("CATRACA_CONFIG")
+        file = Path(named or "catraca.toml")
+        if named and not file.is_file():  # the defaults would make an installation that nobody asked for
+            raise ValueError(f"CATRACA_CONFIG names {named}, and there is no such file")
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,9 @@ from core.settings import Settings
 
 SWEEP_SECONDS = 1.0
 MEMORY_POLL_SECONDS = 0.02
+STOP_SECONDS = 3.0
+BROKER_CONNECT_SECONDS = 2.0
+BROKER_REST_SECONDS = 5.0
 log = get_logger("core.worker")
 
 
@@ -39,7 +43,8 @@ def make_app(settings: Settings, runtime: Callable[[], Runtime]) -> Celery:
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
         broker_connection_retry_on_startup=True,
-        broker_transport_options={"polling_interval": MEMORY_POLL_SECONDS} if settings.embedded else {},
+        broker_connection_timeout=BROKER_CONNECT_SECONDS,
+        broker_transport_options=_transport_options(settings),
         timezone="UTC",
         beat_schedule=_beat_schedule(),
     )
@@ -47,22 +52,38 @@ def make_app(settings: Settings, runtime: Callable[[], Runtime]) -> Celery:
     return app
 
 
-def _add_tasks(app: Celery, runtime: Callable[[], Runtime]) -> None:
+def _transport_options(settings: Settings) -> dict[str, Any]:
+    """One try to reach the broker and no more: somebody's request waits for it, and the sweep needs no message."""
+    if settings.embedded:
+        return {"polling_interval": MEMORY_POLL_SECONDS}
+    options: dict[str, Any] = {"max_retries": 0}
+    if settings.broker_url.get_secret_value().startswith("redis"):
+        options["socket_connect_timeout"] = BROKER_CONNECT_SECONDS
+    return options
+
+
+def _add_tasks(app: Celery, open_runtime: Callable[[], Runtime]) -> None:
+    """The tasks of this application alone (`shared=False`): another one in this process has another runtime."""
     wake = wake_with(app)
 
-    @app.task(name="catraca.run_job")  # type: ignore[untyped-decorator]
+    def runtime() -> Runtime:
+        found = open_runtime()
+        found.database.wake = wake  # what a handler puts into the outbox is not left to the sweep
+        return found
+
+    @app.task(name="catraca.run_job", shared=False)  # type: ignore[untyped-decorator]
     def run_one(job_id: int) -> None:
         run_job(runtime(), job_id)
 
-    @app.task(name="catraca.run_periodic")  # type: ignore[untyped-decorator]
+    @app.task(name="catraca.run_periodic", shared=False)  # type: ignore[untyped-decorator]
     def run_schedule(name: str) -> None:
         run_periodic(runtime(), name)
 
-    @app.task(name="catraca.nothing")  # type: ignore[untyped-decorator]
+    @app.task(name="catraca.nothing", shared=False)  # type: ignore[untyped-decorator]
     def do_nothing() -> None:
         """Only makes a waiting consumer look up."""
 
-    @app.task(name="catraca.sweep")  # type: ignore[untyped-decorator]
+    @app.task(name="catraca.sweep", shared=False)  # type: ignore[untyped-decorator]
     def sweep_outbox() -> None:
         wake(sweep(runtime()))
 
@@ -82,13 +103,21 @@ def _beat_schedule() -> dict[str, dict[str, Any]]:
 
 
 def wake_with(app: Celery) -> Callable[[list[int]], None]:
-    """A `Database.wake` that sends the ids through the broker; a broker that is gone only makes us slower."""
+    """A `Database.wake` that sends the ids through the broker; a broker that is gone only makes us slower.
+
+    After a failure it leaves the broker alone for a while: only the first of many commits waits for a connection.
+    """
+    resting_until = 0.0
 
     def wake(job_ids: list[int]) -> None:
+        nonlocal resting_until
+        if time.monotonic() < resting_until:
+            return
         try:
             for job_id in job_ids:
                 app.send_task("catraca.run_job", args=(job_id,), retry=False)
         except Exception as error:
+            resting_until = time.monotonic() + BROKER_REST_SECONDS
             log.warning("the broker did not take a wake-up; the sweep will", reason=type(error).__name__)
 
     return wake
@@ -119,6 +148,8 @@ class Embedded:
 
     def start(self, timeout: float = 15.0) -> None:
         """Start both and wait until the worker consumes; RuntimeError when it does not."""
+        state.should_stop = None
+        self.app.set_default()  # Celery's pool threads look the task up in the process's default application
         for thread in self._threads:
             thread.start()
         if not self._ready.wait(timeout):
@@ -131,8 +162,7 @@ class Embedded:
         for _ in range(2):  # the consumer looks at `should_stop` between messages, or after two waits of 2 s
             self.app.send_task("catraca.nothing")
         for thread in self._threads:
-            thread.join(timeout=3)
-        state.should_stop = None
+            thread.join(timeout=STOP_SECONDS)
 
     def _run_worker(self) -> None:
         with contextlib.suppress(SystemExit):

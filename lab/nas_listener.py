@@ -7,6 +7,7 @@ import socket
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from radius.codec import MAX_LENGTH
@@ -45,6 +46,8 @@ class DynauthListener:
 
     def close(self, timeout: float) -> None:
         self._closed.set()
+        with suppress(OSError):
+            self._socket.sendto(b"", self._socket.getsockname())  # wakes the thread
         self._thread.join(timeout)
         self._socket.close()
 
@@ -52,7 +55,8 @@ class DynauthListener:
         while not self._closed.is_set():
             try:
                 datagram, sender = self._socket.recvfrom(MAX_LENGTH)
-                self._serve(datagram, sender)
+                if not self._closed.is_set():
+                    self._serve(datagram, sender)
             except OSError:  # nothing came, or the sender of the last request closed its port
                 continue
             except Exception:

@@ -7,6 +7,7 @@ facts may have moved on. Nothing is sent before every RADIUS host has the record
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -32,19 +33,29 @@ from radius.vendors import VENDORS
 
 AT_ONCE = 8
 LEASE = timedelta(seconds=120)
+LEASE_TRIES, LEASE_PAUSE_SECONDS = 20, 0.05
 REPLICA_PATIENCE = timedelta(seconds=2)
 log = get_logger("provisioning.converge")
 
 
-@handles("converge")
 @handles("session.changed")
+def converge_after_session(runtime: Runtime, job: Job) -> Outcome:
+    """A session opened, closed or shows another policy: look at its NAS (`job.key`) again."""
+    with runtime.database.transaction() as tx:
+        tx.enqueue("converge", job.key)
+    return Applied()
+
+
+@handles("converge")
 def converge_nas(runtime: Runtime, job: Job) -> Outcome:
     """Bring the sessions of NAS `job.key` to what the facts demand; Retry until all of them are proven."""
     nas_id = int(job.key)
-    with hold_lease(runtime.database, f"nas:{nas_id}", LEASE) as held:
-        if not held:
-            return Retry(timedelta(milliseconds=500), "another worker holds this NAS's lease")
-        return _converge(runtime, nas_id)
+    for _ in range(LEASE_TRIES):
+        with hold_lease(runtime.database, f"nas:{nas_id}", LEASE) as held:
+            if held:
+                return _converge(runtime, nas_id)
+        time.sleep(LEASE_PAUSE_SECONDS)
+    return Retry(timedelta(milliseconds=500), "another worker holds this NAS's lease")
 
 
 def _converge(runtime: Runtime, nas_id: int) -> Outcome:

@@ -72,20 +72,28 @@ def forget_converged(tx: Transaction, nas_id: int, remaining: Sequence[Step]) ->
 
 
 def record(tx: Transaction, step: Step, result: DynauthResult | None) -> None:
-    """Write down how the step ended; None: there was nothing to send, only to wait."""
-    row = tx.session.get(Divergence, step.session.id)
-    if row is None or row.desired_fingerprint != step.desired_fingerprint:
-        row = row or Divergence(session_id=step.session.id, subscription_id=step.subscription_id)
-        row.nas_id, row.desired_fingerprint, row.since = step.session.nas_id, step.desired_fingerprint, tx.now
-        row.attempts, row.tried_at, row.action = 0, None, ""
-        tx.session.add(row)
+    """Write down how the step ended; None: nothing was sent."""
+    row = _row(tx, step)
     if isinstance(step.action, AwaitProof):
         row.status, row.reason = "acknowledged", step.action.reason
-        return
-    row.action = "disconnect" if isinstance(step.action, EndSession) else "coa"
-    row.attempts += 1
-    row.tried_at = tx.now
-    row.status, row.reason = _verdict(tx, step, row.action, result)
+    else:
+        row.action = "disconnect" if isinstance(step.action, EndSession) else "coa"
+        row.attempts += 1
+        row.tried_at = tx.now
+        row.status, row.reason = _verdict(tx, step, row.action, result)
+    tx.session.add(row)
+
+
+def _row(tx: Transaction, step: Step) -> Divergence:
+    """The session's row; begun anew when something else is desired by now."""
+    row = tx.session.get(Divergence, step.session.id)
+    if row is None:
+        row = Divergence(session_id=step.session.id, desired_fingerprint="")
+    if row.since is None or row.desired_fingerprint != step.desired_fingerprint:
+        row.subscription_id, row.nas_id = step.subscription_id, step.session.nas_id
+        row.desired_fingerprint, row.since = step.desired_fingerprint, tx.now
+        row.status, row.action, row.reason, row.attempts, row.tried_at = "pending", "", "", 0, None
+    return row
 
 
 def _verdict(tx: Transaction, step: Step, action: str, result: DynauthResult | None) -> tuple[str, str]:
@@ -137,9 +145,8 @@ def _suspects(tx: Transaction, nas_id: int) -> Sequence[Session]:
 def _desired(tx: Transaction, ids: Sequence[int]) -> dict[int, tuple[Grant | Denial, datetime]]:
     """What each subscription should run at `tx.now`, from the facts, and since when it has been so."""
     rules = rules_from(tx.settings)
-    since = dict(
-        tx.session.execute(select(Subscription.id, Subscription.desired_since).where(Subscription.id.in_(ids))).tuples()
-    )
+    query = select(Subscription.id, Subscription.desired_since).where(Subscription.id.in_(ids))
+    since = {row.id: row.desired_since for row in tx.session.execute(query)}
     return {
         known.subscription_id: (answer_at(known.facts, rules, tx.now), since[known.subscription_id])
         for known in load_known(tx, ids)

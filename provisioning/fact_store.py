@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
-from ipam.lookup import fixed_addresses_of
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from core.database import Transaction
 from core.secrets import Secret
 from core.settings import Settings
+from ipam.lookup import fixed_addresses_of
 from provisioning.facts import (
     Facts,
     Level,

@@ -64,6 +64,7 @@ class AuthService:
         self._held = RejectDelay(reject_delay_seconds)
         self._table = NasTable()
         self._entries: dict[bytes, tuple[bytes, NasClient]] = {}
+        self._unreadable: dict[bytes, bytes] = {}
         self._generation = -1
         self._sources: dict[str, NasClient] = {}
         self._policies: dict[tuple[str, bytes, bool], bytes] = {}
@@ -190,22 +191,27 @@ class AuthService:
         return client
 
     def _load_nas(self, records: Snapshot) -> None:
-        """Build the table anew when a NAS entry changed; one that cannot be read is left out, and said so."""
+        """Build the table anew when a NAS entry changed. One that cannot be read is left out, and tried again with
+        every change, since the key that it is sealed with may arrive later."""
         stored = dict(records.scan(PREFIX))
         if {key: value for key, (value, _) in self._entries.items()} == stored:
             return
-        entries = {}
-        for key, value in stored.items():
-            known = self._entries.get(key)
-            try:
-                client = known[1] if known and known[0] == value else NasClient(unpack_nas(key, value, self._unseal))
-            except (UnreadableNas, KeyError) as error:
-                _log.error("NAS entry %s is left out: %s", key.decode(errors="replace"), error)
-                continue
-            entries[key] = (value, client)
-        self._entries = entries
-        self._table = NasTable(client for _, client in entries.values())
+        clients = {key: self._client(key, value) for key, value in stored.items()}
+        self._entries = {key: (stored[key], client) for key, client in clients.items() if client is not None}
+        self._unreadable = {key: stored[key] for key, client in clients.items() if client is None}
+        self._table = NasTable(client for _, client in self._entries.values())
         self._sources = {}
+
+    def _client(self, key: bytes, value: bytes) -> NasClient | None:
+        known = self._entries.get(key)
+        if known and known[0] == value:
+            return known[1]
+        try:
+            return NasClient(unpack_nas(key, value, self._unseal))
+        except (UnreadableNas, KeyError) as error:
+            if self._unreadable.get(key) != value:
+                _log.error("NAS entry %s is left out: %s", key.decode(errors="replace"), error)
+            return None
 
     def _silence(self, reason: str) -> bytes | None:
         self._count("silence", reason)

@@ -162,7 +162,7 @@ class AuthWorker:
     def _swallow(self, error: Exception) -> None:
         """Count, and log where it happened (never the message: it could quote a packet), now and then."""
         self._service.count_failure(error)
-        if isinstance(error, StoreUnavailable):
+        if isinstance(error, StoreUnavailable | OSError):  # which the next turn may well meet again at once
             time.sleep(_WAIT_SECONDS / 4)
         tick = time.monotonic()
         if tick >= self._log_at:

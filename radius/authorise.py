@@ -122,7 +122,7 @@ def authorise(
 ) -> Decision:
     """What the record under `key` answers at `now` (epoch seconds); `serial` differs from answer to answer.
 
-    Raises whatever `unseal` raises, and struct.error for a damaged record.
+    Raises whatever `unseal` raises, and what `answer_of` does for a record that it cannot read.
     """
     if record is None:
         return Reject("unknown_user")

@@ -51,7 +51,7 @@ class ChildProcess:
         self.release()
         reading, writing = os.pipe()
         try:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", "radius.child", self.role, str(writing)],
                 stdin=subprocess.PIPE,
                 pass_fds=(writing,),

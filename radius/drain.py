@@ -67,8 +67,8 @@ class Drainer:
             self._write(payloads, end)
         except Unavailable:
             raise
-        except Exception:
-            self._learn_from_failure(payloads, end)
+        except Exception as error:
+            self._learn_from_failure(payloads, end, error)
         return len(payloads)
 
     def run(self, stop: threading.Event, poll_seconds: float) -> None:
@@ -128,9 +128,12 @@ class Drainer:
         row.caught_up_at = caught_up_at or row.caught_up_at
         return row
 
-    def _learn_from_failure(self, payloads: list[bytes], end: Position) -> None:
-        """After an error that waiting does not mend: go record by record, and put aside the one that fails."""
-        log.exception("accounting records could not be written", records=len(payloads))
+    def _learn_from_failure(self, payloads: list[bytes], end: Position, error: Exception) -> None:
+        """After an error that waiting does not mend: go record by record, and put aside the one that fails.
+
+        Only the error's kind is logged: what databases say quotes the row, which is somebody's connection.
+        """
+        log.error("accounting records could not be written", records=len(payloads), error=type(error).__name__)
         if len(payloads) > 1:
             self._careful_until = max(self._careful_until, end)
             return

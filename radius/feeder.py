@@ -6,6 +6,9 @@ a lie, and for both the store is filled again, entry by entry, while workers go 
 - the database is another one, or an older copy of itself: the feed's name differs, or its revision is lower than ours;
 - it was restored and has overtaken us since: then the row in which we wrote how far we are is the backup's, and does
   not say what we wrote last.
+
+A database that has never fed anybody is believed in nothing: after a wrong URL or a wiped disk, subscribers go on
+being served from what is here.
 """
 
 from __future__ import annotations
@@ -64,6 +67,9 @@ class Feeder:
             raise StoreLost(f"the access records in {self._path} were deleted or replaced")
         with self._database.reading() as tx:
             source = position(tx)
+            if self._at.revision and not source.feed:
+                self._distrust()
+                return
             if source != self._at:
                 self._follow(tx, source)
         if self._at.revision != self._reported or time.monotonic() >= self._report_at:
@@ -91,6 +97,11 @@ class Feeder:
             except Unavailable:
                 log.info("could not say goodbye; the host counts as down in a while")
         self._store.close()
+
+    def _distrust(self) -> None:
+        if time.monotonic() >= self._report_at:
+            self._report_at = time.monotonic() + REPORT_SECONDS
+            log.error("the database is empty: keeping the access records that are here; is its URL right?")
 
     def _follow(self, tx: Transaction, source: FeedPosition) -> None:
         another = source.feed != self._at.feed or source.revision < self._at.revision

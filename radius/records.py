@@ -117,7 +117,12 @@ def _pack_span(subscription_id: int, span: Span) -> bytes:
 
 
 def answer_of(value: bytes, now: float) -> tuple[int, bytes, bytes]:
-    """(kind, policy id, body) of the span that holds at `now` (epoch seconds); struct.error when damaged."""
+    """(kind, policy id, body) of the span that holds at `now` (epoch seconds).
+
+    struct.error or IndexError for a damaged record, ValueError for one of another version.
+    """
+    if value[0] != VERSION:
+        raise ValueError(f"an access record of version {value[0]}")
     at = HEADER.size + (value[2] << 8 | value[3])
     while True:
         until, kind, policy_id, size = SPAN.unpack_from(value, at)

@@ -1,8 +1,8 @@
 """The access records of one RADIUS host: an LMDB file that one feeder writes and every worker maps.
 
 Readers never wait for the writer and the writer never for readers; a record costs under a microsecond, and all
-workers share the pages. The file is a replica: it may be deleted at any time and is filled again by revision. What
-matters is that it survives restarts and database outages, so that authentication goes on from it alone.
+workers share the pages. The file is a replica: it may be deleted while the host is stopped and is filled again by
+revision. What matters is that it survives restarts and database outages, so that authentication goes on from it alone.
 
 LMDB wants a file opened once in a process, so stores of one path share their environment. An environment does not
 survive `fork`: start worker processes with `spawn`, or before the first store is opened.

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from sqlalchemy.engine import make_url
 
 from core.clock import Clock, system_clock
 from core.database import Database
@@ -17,7 +16,7 @@ from core.migrate import migrate
 from core.runtime import Runtime
 from core.secrets import Keyring, open_keyring
 from core.settings import Settings
-from tests.postgres import PostgresServer, find_postgres
+from tests.postgres import PostgresServer, empty_tables, find_postgres
 from tests.ticking import FakeClock
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -68,10 +67,10 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def migrated_postgres(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The name of a migrated PostgreSQL database to copy."""
+    """The URL of a migrated PostgreSQL database, emptied after each test that used it."""
     with postgres.database() as url:
         _migrate(url, tmp_path_factory.mktemp("migrated"))
-        yield str(make_url(url).database)
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -81,9 +80,9 @@ def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "catraca.db")
         yield f"sqlite:///{tmp_path / 'catraca.db'}"
         return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    with server.database(request.getfixturevalue("migrated_postgres")) as url:
-        yield url
+    url: str = request.getfixturevalue("migrated_postgres")
+    yield url
+    empty_tables(url)
 
 
 @pytest.fixture

@@ -17,9 +17,19 @@ from typing import Any
 from hypothesis import strategies as st
 
 from core.secrets import Keyring
-from radius.attributes import ACCESS_REQUEST, MESSAGE_AUTHENTICATOR, USER_NAME, USER_PASSWORD
+from radius.attributes import (
+    ACCESS_REQUEST,
+    MESSAGE_AUTHENTICATOR,
+    MS_CHAP2_RESPONSE,
+    MS_CHAP_CHALLENGE,
+    MS_CHAP_RESPONSE,
+    USER_NAME,
+    USER_PASSWORD,
+    VENDOR_MICROSOFT,
+)
 from radius.auth_service import AuthService
-from radius.codec import Attribute, Packet, encode, encode_attributes, parse
+from radius.codec import Attribute, Packet, encode, encode_attributes, parse, vendor_attribute
+from radius.mschap import challenge_hash, challenge_response, nt_password_hash
 from radius.nas_records import NasEntry, pack_nas
 from radius.nas_table import NasClient
 from radius.policy import Denial, Grant, Policy, Span
@@ -32,6 +42,8 @@ AUTHENTICATOR = bytes(range(100, 116))
 SOURCE = ("192.0.2.1", 40_000)
 PLAN = Policy(download_bps=100_000_000, upload_bps=50_000_000, pool="clients", address_list="active")
 MAC = "02:00:5e:10:00:01"
+CHALLENGE = bytes(range(16))
+ANA: Attribute = (USER_NAME, b"ana")
 
 texts = st.text(alphabet=st.characters(codec="utf-8"), max_size=20)
 rates = st.none() | st.integers(1, 10**11)
@@ -91,7 +103,7 @@ class Rig:
 
     def __init__(self, directory: Path, *things: AccessRecord | NasEntry, **options: Any) -> None:
         self.store = RecordStore(directory / "records.lmdb")
-        self.service = AuthService(keyring().unseal, **options)
+        self.service = AuthService(options.pop("unseal", keyring().unseal), **options)
         self.now, self.tick = NOW.timestamp(), 1000.0
         self._revision = 0
         self._snapshot: Snapshot | None = None
@@ -146,6 +158,22 @@ def hidden(password: bytes, authenticator: bytes = AUTHENTICATOR, secret: bytes 
 
 def chap(password: bytes, challenge: bytes, ident: int = 9) -> bytes:
     return bytes((ident,)) + hashlib.md5(bytes((ident,)) + password + challenge).digest()
+
+
+def ms_chap(version: int, password: bytes = b"segredo", name: bytes = b"ana") -> list[Attribute]:
+    """Challenge and response of MS-CHAP, version 1 or 2 (its functions have RFC vectors of their own)."""
+    hashed = nt_password_hash(password)
+    if version == 1:
+        challenge = CHALLENGE[:8]
+        kind, value = MS_CHAP_RESPONSE, b"\1\1" + bytes(24) + challenge_response(challenge, hashed)
+    else:
+        challenge, peer = CHALLENGE, CHALLENGE[::-1]
+        answer = challenge_response(challenge_hash(peer, challenge, name), hashed)
+        kind, value = MS_CHAP2_RESPONSE, b"\1\0" + peer + bytes(8) + answer
+    return [
+        vendor_attribute(VENDOR_MICROSOFT, MS_CHAP_CHALLENGE, challenge),
+        vendor_attribute(VENDOR_MICROSOFT, kind, value),
+    ]
 
 
 def datagram(

@@ -12,6 +12,9 @@ from billing_bridge.methods import add_billing_method
 from billing_bridge.models import BillingMethod, Invoice
 from core.database import Database, Transaction
 from provisioning.models import Debt, Subscription
+from radius import replica
+from radius.policy import Denial, Grant
+from radius.records import login_key, unpack
 from tests.factories import make_subscription
 
 
@@ -85,3 +88,27 @@ def debts_of(tx: Transaction, subscription_id: int) -> dict[int, int]:
     """Open cents by invoice, as provisioning knows them; settled ones with 0."""
     debts = tx.session.query(Debt).filter_by(subscription_id=subscription_id).all()
     return {debt.invoice_id: debt.open_cents for debt in debts}
+
+
+def answer_of(database: Database, subscription_id: int) -> Grant | Denial:
+    """What the published access record answers now."""
+    with database.reading() as tx:
+        subscription = tx.session.get(Subscription, subscription_id)
+        assert subscription is not None
+        assert subscription.login is not None
+        entries = {key: value for _, key, value in replica.changes_since(tx, 0) if value is not None}
+        spans = unpack(login_key(subscription.login.encode()), entries, tx.keyring.unseal).spans
+        return next(span.answer for span in spans if span.until is None or tx.now < span.until)
+
+
+def address_list_of(database: Database, subscription_id: int) -> str:
+    """The address list of the answer: the walled garden's name for whoever is suspended."""
+    answer = answer_of(database, subscription_id)
+    assert isinstance(answer, Grant)
+    return answer.policy.address_list
+
+
+def download_of(database: Database, subscription_id: int) -> int | None:
+    answer = answer_of(database, subscription_id)
+    assert isinstance(answer, Grant)
+    return answer.policy.download_bps

@@ -63,8 +63,9 @@ def kinds(nas: SimulatedNas) -> list[str]:
 
 def records(server: FreeRadius, session: Session) -> list[str]:
     """FreeRADIUS's own account of each Accounting-Request of a session."""
-    requests = server.log.split("Received Accounting-Request")[1:]
-    return [each.split("# ")[0] for each in requests if f'Acct-Session-Id = "{session.acct_session_id}"' in each]
+    packets = [each.partition("# ")[0] for each in server.log.split("Received ")[1:]]
+    mine = f'Acct-Session-Id = "{session.acct_session_id}"'
+    return [each for each in packets if each.startswith("Accounting-Request") and mine in each]
 
 
 def accept_anything(_peer: UdpPeer, datagram: bytes, _sender: Any) -> bytes | None:

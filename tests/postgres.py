@@ -16,6 +16,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
+_SEEDED = ("alembic_version", "address_plan")
+"""Tables whose rows a migration writes."""
 _counter = itertools.count()
 
 
@@ -29,7 +31,7 @@ class PostgresServer:
 
     def __enter__(self) -> Self:
         if self._programs:
-            self._directory = Path(tempfile.mkdtemp(prefix="catraca-pg-", dir="/tmp"))
+            self._directory = Path(tempfile.mkdtemp(prefix="catraca-pg-", dir=_quickest_directory()))
             self._start(self._programs, self._directory)
         return self
 
@@ -72,17 +74,30 @@ class PostgresServer:
         return make_url(self._url).set(database=name).render_as_string(hide_password=False)
 
     @contextmanager
-    def database(self, template: str = "template0") -> Iterator[str]:
-        """The URL of a new database, empty or a copy of `template`; dropped afterwards."""
+    def database(self) -> Iterator[str]:
+        """The URL of a new, empty database; dropped afterwards."""
         name = f"catraca_{os.getpid()}_{next(_counter)}"
         admin = make_url(self._address("postgres")).set(drivername="postgresql")
         with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
-            create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-            connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
             try:
                 yield self._address(name)
             finally:
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def empty_tables(url: str) -> None:
+    """Forget every row of a migrated database: much quicker than making another one, or than TRUNCATE."""
+    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address, autocommit=True) as connection:
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        connection.execute(f"{others} AND pid <> pg_backend_pid()")
+        connection.execute("SET session_replication_role = replica")  # no foreign keys: any order will do
+        found = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL(%s)", [list(_SEEDED)]
+        ).fetchall()
+        deletes = [sql.SQL("DELETE FROM {}").format(sql.Identifier(row[0])) for row in found]
+        connection.execute(sql.SQL("; ").join(deletes))
 
 
 def find_postgres() -> tuple[PostgresServer | None, str]:
@@ -99,3 +114,8 @@ def _as_postgres(*command: object) -> None:
     words = [str(word) for word in command]
     user = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
     subprocess.run(words, check=True, user=user, stdout=subprocess.DEVNULL, cwd="/tmp")
+
+
+def _quickest_directory() -> str:
+    """Memory where there is some: a test's database need not outlive the machine."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp"

@@ -90,20 +90,22 @@ def api(**given: Any) -> int:
 @acct_port
 def radius(**given: Any) -> int:
     """Start the RADIUS processes alone, with their own copy of the access records."""
+    from api.instance import hold
     from radius.processes import RadiusProcesses
 
     settings = _configured(given)
     stopping = _stop_signals()
-    with _readable_errors():
+    with _readable_errors(), hold(settings.data_dir):
         processes = RadiusProcesses(settings)
         processes.start()
         try:
-            click.echo(f"RADIUS  {settings.radius_address} auth {processes.auth_port} acct {processes.acct_port}")
-            failed = _wait(stopping, lambda: None if processes.alive else "RADIUS")
+            ports = f"authentication {settings.radius_auth_port}, accounting {settings.radius_acct_port}"
+            click.echo(f"RADIUS on {settings.radius_address} UDP: {ports}")
+            stopping.wait()
         finally:
             _leave_in_time()
             processes.stop()
-    return _leave(1 if failed else 0)
+    return _leave(0)
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)
@@ -167,18 +169,19 @@ def _leave(code: int) -> int:
 
 
 def _tell(product: Product) -> None:
-    from rich.console import Console
-    from rich.panel import Panel
-    from rich.table import Table
-
+    """Where everything listens; plain lines, so that the token can be copied from any terminal."""
     settings = product.runtime.settings
-    lines = Table.grid(padding=(0, 2))
-    lines.add_row("HTTP API", f"{product.http_url}/api/v1")
-    lines.add_row("RADIUS authentication", f"{settings.radius_address} UDP {product.auth_port}")
-    lines.add_row("RADIUS accounting", f"{settings.radius_address} UDP {product.acct_port}")
-    lines.add_row("data", str(settings.data_dir.resolve()))
-    lines.add_row("worker and beat", "inside" if settings.embedded else "celery -A api.celery_app worker / beat")
+    lines = {
+        "HTTP API": f"{product.http_url}/api/v1",
+        "RADIUS authentication": f"{settings.radius_address} UDP {product.auth_port}",
+        "RADIUS accounting": f"{settings.radius_address} UDP {product.acct_port}",
+        "worker and beat": "inside" if settings.embedded else "celery -A api.celery_app worker, … beat",
+        "data": str(settings.data_dir.resolve()),
+        "operator's token in": str(product.token_file.resolve()),
+    }
     if product.token_is_new:
-        lines.add_row("operator token", f"{product.token}  (shown this once)")
-    lines.add_row("token file", str(product.token_file))
-    Console(highlight=False, soft_wrap=True).print(Panel(lines, title="Catraca is up", expand=False))
+        lines["operator's token"] = f"{product.token} (shown this once)"
+    click.echo("Catraca is up.")
+    for name, value in lines.items():
+        click.echo(f"  {name:<22} {value}")
+    sys.stdout.flush()

@@ -43,17 +43,20 @@ def secrets() -> None:
 
 
 @secrets.command()
-@click.option("--drop-old", is_flag=True, help="Afterwards forget every key but the newest.")
-@click.option("--no-new-key", is_flag=True, help="Only finish a rotation that was begun: make no new key.")
-def rotate(drop_old: bool, no_new_key: bool) -> None:
-    """Make a new key and encrypt every stored secret with it. It may be stopped and run again at any time."""
+@click.option("--resume", is_flag=True, help="Go on with a rotation that was interrupted: make no new key.")
+@click.option("--drop-old", is_flag=True, help="Some minutes after a rotation: forget every key but the newest.")
+def rotate(resume: bool, drop_old: bool) -> None:
+    """Make a new key and encrypt every stored secret with it, while everything runs.
+
+    RADIUS hosts that have a key file of their own need the new one at once: copy it there.
+    """
     from api import rotation
     from core.errors import CatracaError
 
     settings = read_settings(click.get_current_context())
     with opened(settings) as runtime:
         try:
-            report = rotation.rotate(runtime, new_key=not (no_new_key or drop_old), drop_old=drop_old)
+            report = rotation.drop_old(runtime) if drop_old else rotation.rotate(runtime, new_key=not resume)
         except CatracaError as error:
             raise click.ClickException(error.detail) from None
     for line in report.lines():

@@ -23,9 +23,7 @@ from radius import sessions
 router = APIRouter(prefix="/api/v1", tags=["ipam"])
 AddressPath = Annotated[str, Path(max_length=45, description="The address", examples=["100.64.0.10"])]
 SubnetId = Annotated[PathKey, Path(description="The subnet's id", examples=[4])]
-At = Annotated[
-    Instant | None, Query(description="The instant; absent: now", examples=["2026-03-02T12:00:00Z"])
-]
+At = Annotated[Instant | None, Query(description="The instant; absent: now", examples=["2026-03-02T12:00:00Z"])]
 
 
 class AddressView(View):

@@ -22,17 +22,13 @@ from provisioning.models import Subscription, TimelineEntry
 
 router = APIRouter(prefix="/api/v1/subscriptions", tags=["subscription"])
 SubscriptionId = Annotated[PathKey, Path(description="The subscription's id", examples=[12])]
-At = Annotated[
-    Instant | None, Query(description="The instant; absent: now", examples=["2026-03-02T12:00:00Z"])
-]
+At = Annotated[Instant | None, Query(description="The instant; absent: now", examples=["2026-03-02T12:00:00Z"])]
 
 
 class SubscriptionIn(Body):
     subscriber_id: Key = Field(description="Whose it is", examples=[7])
     plan_id: Key = Field(description="What was bought", examples=[3])
-    login: Text = Field(
-        "", description="PPPoE or hotspot login; empty: by MAC address", examples=["maria@provedor"]
-    )
+    login: Text = Field("", description="PPPoE or hotspot login; empty: by MAC address", examples=["maria@provedor"])
     password: Password | None = Field(None, description="The login's password; never shown", examples=["s3nha-longa"])
     mac: Text = Field("", description="MAC address, for IPoE", examples=["02:00:5e:10:00:01"])
 
@@ -154,9 +150,7 @@ def activate(request: Request, subscription_id: SubscriptionId) -> SubscriptionV
     return write(request, lambda tx: SubscriptionView.of(subscriptions.activate(tx, subscription_id=subscription_id)))
 
 
-@router.post(
-    "/{subscription_id}/plan", operation_id="subscription.switch-plan", summary="Move to another plan now"
-)
+@router.post("/{subscription_id}/plan", operation_id="subscription.switch-plan", summary="Move to another plan now")
 def switch_plan(request: Request, subscription_id: SubscriptionId, body: PlanSwitch) -> SubscriptionView:
     def work(tx: Transaction) -> SubscriptionView:
         return SubscriptionView.of(subscriptions.switch_plan(tx, subscription_id=subscription_id, **body.given()))

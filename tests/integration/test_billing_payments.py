@@ -201,7 +201,7 @@ def _assert_books_balance(tx: Transaction) -> None:
         .where(Receipt.reversed_at.is_(None))
         .group_by(Payment.invoice_id)
     )
-    held = dict(tx.session.execute(lines).tuples().all())
+    held = {row[0]: row[1] for row in tx.session.execute(lines)}
     for invoice in tx.session.scalars(select(Invoice)):
         assert invoice.paid_cents == held.get(invoice.id, 0)
     for receipt in tx.session.scalars(select(Receipt)):

@@ -50,9 +50,9 @@ def record_of(database: Database, login: str) -> AccessRecord | None:
     return unpack(key, entries, database.keyring.unseal) if key in entries else None
 
 
-def new_subscription(database: Database, **values: object) -> tuple[int, str]:
+def new_subscription(database: Database, *, active: bool = True, **values: object) -> tuple[int, str]:
     with database.transaction(ANA) as tx:
-        subscription = make_subscription(tx, **values)
+        subscription = make_subscription(tx, active=active, **values)
         return subscription.id, subscription.login or ""
 
 

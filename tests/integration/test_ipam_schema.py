@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import CheckConstraint, Index, Table, UniqueConstraint, func, inspect, select
+from sqlalchemy import CheckConstraint, Constraint, Index, Table, UniqueConstraint, func, inspect, select
 from sqlalchemy.engine import Inspector
 
 from core.database import Database
@@ -14,8 +14,8 @@ TABLES = ["address_plan", "folder", "subnet", "reserved_range", "given_address",
 
 
 def in_the_model(table: Table) -> dict[str, set[str]]:
-    def names(kind: type) -> set[str]:
-        return {str(it.name) for it in (*table.constraints, *table.indexes) if isinstance(it, kind)}
+    def names(kind: type[Constraint | Index]) -> set[str]:
+        return {str(it.name) for it in [*table.constraints, *table.indexes] if isinstance(it, kind)}
 
     return {
         "columns": {f"{column.name}{'?' if column.nullable else ''}" for column in table.columns},

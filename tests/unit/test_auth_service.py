@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.secrets import KeyMissing
+from core.secrets import KeyMissing, Keyring
 from radius.attributes import ACCESS_ACCEPT, ACCESS_REJECT, STATUS_SERVER
 from radius.policy import Denial, Grant, Policy
 from radius.records import policy_key
@@ -19,6 +19,7 @@ from tests.factories_auth import (
     always,
     datagram,
     entries,
+    keyring,
     nas,
     opened,
     pap_request,
@@ -164,8 +165,25 @@ def test_a_nas_that_cannot_be_read_leaves_the_others_working(rig: Rig, caplog: p
     broken = entries(nas(2, "192.0.2.9", vendor="nobody"))
     rig.apply({b"n3": b"{", b"n4": b"\xff", **broken})
     assert rig.send(RIGHT) is not None
-    assert len(caplog.records) == 3
+    rig.apply(entries(record(1, "eva")))
+    assert len(caplog.records) == 3, "each is told once"
     assert "xyzzy" not in caplog.text
+
+
+def test_a_nas_whose_key_arrives_later_counts_from_then_on(tmp_path: Path) -> None:
+    keys: list[Keyring] = []
+
+    def unseal(blob: bytes, context: bytes) -> bytes:
+        if not keys:
+            raise KeyMissing("not here yet")
+        return keys[0].unseal(blob, context)
+
+    rig = Rig(tmp_path, nas(), record(), unseal=unseal)
+    assert rig.send(RIGHT) is None
+    keys.append(keyring())
+    rig.apply({b"uanything": b""})
+    assert opened(rig.send(RIGHT), RIGHT).code == ACCESS_ACCEPT
+    rig.close()
 
 
 def test_a_policy_is_rendered_again_when_the_subscription_gets_another(rig: Rig) -> None:

@@ -22,10 +22,7 @@ from radius.attributes import (
     FRAMED_POOL,
     FRAMED_PROTOCOL,
     MESSAGE_AUTHENTICATOR,
-    MS_CHAP2_RESPONSE,
     MS_CHAP2_SUCCESS,
-    MS_CHAP_CHALLENGE,
-    MS_CHAP_RESPONSE,
     MS_MPPE_RECV_KEY,
     MS_MPPE_SEND_KEY,
     NAS_IP_ADDRESS,
@@ -39,11 +36,12 @@ from radius.attributes import (
 )
 from radius.authorise import Accept, Reject, authorise, gate, identify
 from radius.codec import Attribute, vendor_attribute
-from radius.mschap import challenge_hash, challenge_response, nt_password_hash
 from radius.policy import Denial, Grant, Span
 from radius.records import class_value
 from tests.factories_auth import (
+    ANA,
     AUTHENTICATOR,
+    CHALLENGE,
     MAC,
     NOW,
     PLAN,
@@ -57,6 +55,7 @@ from tests.factories_auth import (
     hidden,
     keyring,
     mac_record,
+    ms_chap,
     nas,
     nas_client,
     opened,
@@ -64,25 +63,8 @@ from tests.factories_auth import (
     record,
 )
 
-ANA: Attribute = (USER_NAME, b"ana")
 PASSWORD: Attribute = (USER_PASSWORD, hidden(b"segredo"))
-CHALLENGE = bytes(range(16))
 CLIENT_ID = b"1:2:0:5e:10:0:1"
-
-
-def ms_chap(version: int, password: bytes = b"segredo", name: bytes = b"ana") -> list[Attribute]:
-    hashed = nt_password_hash(password)
-    if version == 1:
-        challenge = CHALLENGE[:8]
-        kind, value = MS_CHAP_RESPONSE, b"\1\1" + bytes(24) + challenge_response(challenge, hashed)
-    else:
-        challenge, peer = CHALLENGE, CHALLENGE[::-1]
-        answer = challenge_response(challenge_hash(peer, challenge, name), hashed)
-        kind, value = MS_CHAP2_RESPONSE, b"\1\0" + peer + bytes(8) + answer
-    return [
-        vendor_attribute(VENDOR_MICROSOFT, MS_CHAP_CHALLENGE, challenge),
-        vendor_attribute(VENDOR_MICROSOFT, kind, value),
-    ]
 
 
 def mac_request(name: bytes = CLIENT_ID, password: bytes | None = b"", *more: Attribute) -> bytes:

@@ -17,8 +17,20 @@ from radius.attributes import (
     USER_NAME,
 )
 from radius.codec import Malformed, trim
-from tests.factories_auth import MAC, Rig, chap, datagram, mac_record, nas, opened, pap_request, record
-from tests.unit.test_authorise import ANA, CHALLENGE, ms_chap
+from tests.factories_auth import (
+    ANA,
+    CHALLENGE,
+    MAC,
+    Rig,
+    chap,
+    datagram,
+    mac_record,
+    ms_chap,
+    nas,
+    opened,
+    pap_request,
+    record,
+)
 
 ROUNDS = 100_000
 LENIENT = "192.0.2.2"

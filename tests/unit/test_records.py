@@ -137,6 +137,12 @@ def test_a_record_cut_short_raises_and_never_answers(size: int) -> None:
         answer_of(value[:size], NOW.timestamp())
 
 
+def test_a_record_of_another_version_raises_and_never_answers() -> None:
+    value = pack(record(), RING.seal)[b"uana"]
+    with pytest.raises(ValueError, match="version 2"):
+        answer_of(b"\x02" + value[1:], NOW.timestamp())
+
+
 def test_the_password_is_not_shown() -> None:
     assert "segredo" not in repr(record())
     assert "xyzzy" not in repr(nas())

@@ -27,8 +27,9 @@ def make_nas(access_server: FreeRadius, clock: FakeClock) -> Iterator[MakeNas]:
     with ExitStack() as power:
 
         def make(**settings: Any) -> SimulatedNas:
-            defaults = {"server": where(access_server), "secret": NAS_SECRET, "clock": clock, "redial_seconds": None}
-            return power.enter_context(SimulatedNas(**defaults | settings))
+            settings.setdefault("server", where(access_server))
+            settings.setdefault("redial_seconds", None)
+            return power.enter_context(SimulatedNas(secret=NAS_SECRET, clock=clock, **settings))
 
         yield make
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import socket
@@ -229,7 +230,10 @@ def test_pyrad_understands_the_replies(tmp_path: Path, given: dict[str, str], pa
         request["User-Password"] = request.PwCrypt(password)
         request["Proxy-State"] = [b"one", b"two"]
         request.add_message_authenticator()
-        reply = client.SendPacket(request)
+        try:
+            reply = client.SendPacket(request)
+        finally:
+            client._CloseSocket()
         assert reply.code == code
         assert reply["Proxy-State"] == [b"one", b"two"]
         assert next(iter(reply.keys())) == "Message-Authenticator"

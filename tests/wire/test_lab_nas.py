@@ -29,7 +29,6 @@ from tests.freeradius import FreeRadius
 from tests.ticking import FakeClock
 from tests.udp_peer import UdpPeer, from_the, silent
 
-
 # Dialling
 
 

@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("due_at", UtcDateTime, nullable=False),
         sa.Column("lease_until", UtcDateTime),
+        sa.Column("announced_at", UtcDateTime),
         sa.Column("runs", sa.Integer, nullable=False),
         sa.Column("failures", sa.Integer, nullable=False),
         sa.Column("detail", sa.Text, nullable=False),
