@@ -103,15 +103,17 @@ def operations(document: Json) -> Iterator[Operation]:
 
 
 def resolve(schema: Json, schemas: Mapping[str, Any]) -> Json:
-    """Follow `$ref`, and the one member of a union that is not null; what stands beside them is kept."""
+    """Follow `$ref`, and take null out of unions (it becomes `nullable`); what stands beside them is kept."""
     if "$ref" in schema:
         beside = {name: value for name, value in schema.items() if name != "$ref"}
         return resolve({**schemas[schema["$ref"].rsplit("/", 1)[1]], **beside}, schemas)
-    others = [item for item in schema.get("anyOf", []) if item.get("type") != "null"]
-    if len(others) == 1:
-        beside = {name: value for name, value in schema.items() if name != "anyOf"}
-        return {**resolve(others[0], schemas), **beside, "nullable": len(schema["anyOf"]) > 1}
-    return schema
+    members = schema.get("anyOf", [])
+    others = [item for item in members if item.get("type") != "null"]
+    if len(others) == len(members):
+        return schema
+    beside = {name: value for name, value in schema.items() if name != "anyOf"}
+    kept = resolve(others[0], schemas) if len(others) == 1 else {"anyOf": others}
+    return {**kept, **beside, "nullable": True}
 
 
 def finish(document: Json) -> Json:

@@ -86,10 +86,17 @@ def _descend(schema: dict[str, Any], steps: Sequence[Any], schemas: Mapping[str,
     for step in steps:
         present = resolve(schema, schemas)
         if isinstance(step, int):
-            schema = present.get("items", {})
+            schema = _entry_of(present)
         elif step in present.get("properties", {}):
             schema = present["properties"][step]
     return resolve(schema, schemas)
+
+
+def _entry_of(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a list's entries, with an example from the list's own."""
+    entries: dict[str, Any] = dict(schema.get("items", {}))
+    examples = [entry for whole in schema.get("examples", []) for entry in whole]
+    return {"examples": examples, **entries} if examples else entries
 
 
 def _properties(operation: Operation | None, steps: Sequence[Any]) -> dict[str, Any]:

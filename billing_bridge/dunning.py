@@ -22,10 +22,10 @@ from billing_bridge.dunning_candidates import (
     candidate_ids,
     count_active,
     count_candidates,
-    lock_late_invoices,
     new_orders,
 )
 from billing_bridge.dunning_rules import WantedOrder
+from billing_bridge.locks import lock_subscriptions
 from billing_bridge.models import DunningRun
 from core.database import Transaction
 from core.errors import NeedsApproval, NotAllowed, NotFound
@@ -33,7 +33,7 @@ from core.settings import Settings
 from provisioning.facts import Level
 from provisioning.orders import order_restriction
 
-CHUNK = 200
+CHUNK = 100
 CONTINUE = "dunning.continue"
 RUNNING, DONE, WAITING, REPLACED = "running", "done", "waiting", "replaced"
 
@@ -132,7 +132,7 @@ def order_chunk(tx: Transaction, run: DunningRun, chunk: int = CHUNK) -> None:
     """Order the next subscriptions of a run that is running; asks for a job where more are left."""
     left = run.planned - run.ordered - run.skipped
     ids = candidate_ids(tx, run.day, after=run.cursor, limit=min(chunk, left)) if left > 0 else []
-    lock_late_invoices(tx, ids, run.day)
+    lock_subscriptions(tx, ids)  # who pays meanwhile waits, and then ends the order
     wanted = new_orders(tx, ids, run.day)
     for order in wanted:
         _order(tx, run, order)

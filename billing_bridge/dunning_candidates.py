@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from sqlalchemy import ColumnElement, Date, Select, and_, case, exists, false, func, literal, or_, select
 
 from billing_bridge.dunning_rules import OpenInvoice, SuspensionRules, WantedOrder, decide, is_new
-from billing_bridge.models import BillingAccount, BillingMethod, Invoice
+from billing_bridge.models import BillingAccount, BillingMethod
 from core.database import Transaction
 from provisioning.facts import Level, ServiceState
 from provisioning.models import Debt, RestrictionOrderRow, Subscription
@@ -36,13 +36,6 @@ def candidate_ids(tx: Transaction, day: date, *, after: int, limit: int) -> list
 def count_active(tx: Transaction) -> int:
     query = select(func.count()).select_from(Subscription).where(Subscription.state == ServiceState.ACTIVE.value)
     return tx.session.scalar(query) or 0
-
-
-def lock_late_invoices(tx: Transaction, ids: Collection[int], day: date) -> None:
-    """Hold the invoices that an order could rest on: who pays meanwhile waits, and then ends the order."""
-    late = select(Debt.invoice_id).where(Debt.subscription_id.in_(ids), Debt.due_on < day, Debt.open_cents > 0)
-    query = select(Invoice.id).where(Invoice.id.in_(late)).order_by(Invoice.id).with_for_update()
-    tx.session.execute(query).all()
 
 
 def new_orders(tx: Transaction, ids: Collection[int], day: date) -> list[WantedOrder]:

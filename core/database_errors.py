@@ -10,11 +10,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import structlog
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.errors import Unavailable
+from core.logs import get_logger
+
+log = get_logger("core.database")
 
 _LOCKED = "the database is locked by another writer; nothing was changed, try again"
 _FULL = "the database's disk is full; nothing was changed, free some space"
@@ -51,7 +53,7 @@ def database_errors() -> Iterator[None]:
         reason = _CROWDED if isinstance(error, PoolTimeout) else _reason(error)
         if reason is None:
             raise
-        structlog.get_logger("core.database").warning("database unavailable", reason=reason)
+        log.warning("database unavailable", reason=reason)
         raise Unavailable(reason) from error
 
 

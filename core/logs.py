@@ -37,6 +37,7 @@ def configure_logs(level: str = "info", style: str = "auto", stream: TextIO | No
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
+        wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -93,3 +94,27 @@ class _Handler(logging.StreamHandler[TextIO]):
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return logger
+
+
+def _speak_before_configured() -> None:
+    """Until `configure_logs` runs, lines go to stderr as text; they cannot carry a secret either."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            _hide_named_arguments,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.processors.format_exc_info,
+            hide_secrets,
+            structlog.dev.ConsoleRenderer(colors=False),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=_to_stderr,
+    )
+
+
+def _to_stderr(*_name: object) -> structlog.PrintLogger:
+    return structlog.PrintLogger(sys.stderr)
+
+
+if not structlog.is_configured():
+    _speak_before_configured()

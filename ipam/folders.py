@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from core.database import Transaction
 from core.errors import Conflict, InvalidInput, NotAllowed, NotFound
@@ -17,6 +17,7 @@ from ipam.models import AddressPlan, Folder, Subnet
 from ipam.notation import parse_name
 
 NAMED_IN_ERRORS = 5
+_UNSYNCHRONISED = {"synchronize_session": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,12 @@ class FolderNode:
 
 def lock_plan(tx: Transaction) -> None:
     """From here to the commit nobody else changes folders or the set of subnets."""
-    tx.session.execute(update(AddressPlan).where(AddressPlan.id == 1).values(revision=AddressPlan.revision + 1))
+    counted = update(AddressPlan).where(AddressPlan.id == 1).values(revision=AddressPlan.revision + 1)
+    locked = counted.returning(AddressPlan.revision)
+    if tx.session.scalar(locked, execution_options=_UNSYNCHRONISED) is None:
+        # The very first change. Of several at once the others wait here for the first one's commit.
+        tx.session.execute(text("INSERT INTO address_plan (id, revision) VALUES (1, 0) ON CONFLICT DO NOTHING"))
+        tx.session.scalar(locked, execution_options=_UNSYNCHRONISED)
 
 
 def get_folder(tx: Transaction, folder_id: int) -> Folder:

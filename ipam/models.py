@@ -22,7 +22,7 @@ ASSIGNED, QUARANTINED, FREE = "assigned", "quarantined", "free"
 
 
 class AddressPlan(Base):
-    """One row (id 1, written by the migration) that every change of folders and subnets locks.
+    """One row (id 1, written by the first change) that every change of folders and subnets locks.
 
     Such changes are rare and made by people; one after the other, none can create an overlap, a name twice, a circle
     of folders or a subnet in a folder that is being deleted. `revision` counts them.

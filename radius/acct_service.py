@@ -5,8 +5,10 @@ answer; `collect` gives what has to be written, and only `acknowledge`, called a
 replies. A request that was not written is forgotten: the NAS will send it again, and then it is new.
 
 A NAS is known by its address and shows the secret by the Request Authenticator; anybody else hears silence
-(RFC 5080 §2.3.3). Message-Authenticator is not demanded here, because that authenticator covers the whole packet, but
-it counts where it is present, and is then part of the response too. Status-Server must have it (RFC 5997 §3).
+(RFC 5080 §2.3.3). Message-Authenticator is not demanded of accounting, because that authenticator covers the whole
+packet, but it counts where it is present. It is not put into the response: no RFC says over which authenticator it
+would be computed there, implementations differ, and one that computes it otherwise would drop our answer (FreeRADIUS
+does). Status-Server is another matter: it must have one, and so has its response (RFC 5997 §3).
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from radius.attributes import (
     STATUS_SERVER,
 )
 from radius.authenticators import ZEROES
-from radius.codec import HEADER_LENGTH, MAX_LENGTH, Malformed, Packet, encode, encode_attributes, parse
+from radius.codec import HEADER_LENGTH, Malformed, Packet, encode, encode_attributes, parse
 from radius.duplicates import DuplicateCache, Key
 from radius.endpoint import Source
 from radius.nas_clients import NasClients
@@ -108,8 +110,8 @@ class AcctService:
 
     def _owe(self, key: Key, packet: Packet, client: NasClient, source: Source, now: datetime) -> bytes | None:
         address = read_address(source[0])
-        if address is None or _response_length(packet) > MAX_LENGTH:
-            return self._silence("reply_too_long")
+        if address is None:
+            return self._silence("unknown_client")
         payload = pack_received(Received(client.entry.id, address, now, packet.raw))
         self._owed.append(Owed(key, packet, client, source, payload))
         self._in_batch.add((key, packet.raw))
@@ -121,10 +123,9 @@ class AcctService:
             return self._silence("message_authenticator_missing")
         if not client.authenticators.message_authenticator_holds(packet.raw, at):
             return self._silence("message_authenticator_wrong")
-        if _response_length(packet) > MAX_LENGTH:
-            return self._silence("reply_too_long")
         self.count("status", client.entry.vendor)
-        return _response(packet, client)
+        attributes = _proxy_states(packet)
+        return client.authenticators.response(ACCOUNTING_RESPONSE, packet.identifier, packet.authenticator, attributes)
 
     def _silence(self, reason: str) -> bytes | None:
         self.count("silence", reason)
@@ -158,16 +159,8 @@ def _proxy_states(packet: Packet) -> bytes:
     return encode_attributes(each for each in packet.attributes if each[0] == PROXY_STATE)
 
 
-def _response_length(packet: Packet) -> int:
-    return HEADER_LENGTH + 18 + len(_proxy_states(packet))
-
-
 def _response(packet: Packet, client: NasClient) -> bytes:
-    """A signed Accounting-Response; with Message-Authenticator if the request had one."""
-    attributes = _proxy_states(packet)
-    authenticators = client.authenticators
-    if packet.first(MESSAGE_AUTHENTICATOR) is not None:
-        return authenticators.response(ACCOUNTING_RESPONSE, packet.identifier, packet.authenticator, attributes)
-    reply = encode(ACCOUNTING_RESPONSE, packet.identifier, ZEROES, attributes)
-    signature = authenticators.response_authenticator(reply, packet.authenticator)
+    """A signed Accounting-Response. All that it holds was in the request, so it is never too long."""
+    reply = encode(ACCOUNTING_RESPONSE, packet.identifier, ZEROES, _proxy_states(packet))
+    signature = client.authenticators.response_authenticator(reply, packet.authenticator)
     return reply[:4] + signature + reply[HEADER_LENGTH:]

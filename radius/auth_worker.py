@@ -21,9 +21,9 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from core.clock import Clock
+from core.secrets import Keyring
 from radius.auth_service import AuthService
 from radius.endpoint import Endpoint, Source, open_endpoint
 from radius.store import RecordStore, StoreUnavailable
@@ -44,7 +44,7 @@ def run_auth_worker(
     address: str,
     port: int,
     lmdb_path: Path,
-    keyring: Any,
+    keyring: Keyring,
     clock: Clock,
     stop: Stop,
     *,
@@ -55,7 +55,7 @@ def run_auth_worker(
 ) -> None:
     """Answer RADIUS authentication on a UDP port until `stop()` is true; returns within a second of it.
 
-    `keyring` has `unseal`. `ready` is called once with the bound address and port (of use with port 0), `report`
+    `ready` is called once with the bound address and port (of use with port 0), `report`
     every few seconds and at the end with the counters. OSError when the port cannot be bound; a store that cannot
     be opened is waited for.
     """
@@ -82,11 +82,14 @@ def run_auth_worker(
 
 
 def _await_store(path: Path, stop: Stop) -> RecordStore | None:
+    told = ""
     while not stop():
         try:
             return RecordStore(path)
         except StoreUnavailable as error:
-            _log.error("waiting for the access records: %s", error)
+            if told != str(error):
+                told = str(error)
+                _log.error("waiting for the access records: %s", told)
             time.sleep(_WAIT_SECONDS)
     return None
 

@@ -19,20 +19,15 @@ from contextlib import suppress
 from typing import Any
 
 from core.clock import clock_from
-from core.errors import CatracaError, Unavailable
+from core.errors import CatracaError
 from core.logs import configure_logs, get_logger
-from core.runtime import Runtime
 from core.secrets import open_keyring
 from core.settings import Settings
 from radius.acct_worker import run_acct_worker
 from radius.auth_worker import run_auth_worker
-from radius.drain import Drainer
-from radius.feeder import Feeder
-from radius.names import host_name
 from radius.store import StoreUnavailable
 
 Ready = Callable[..., None]
-DRAIN_POLL_SECONDS = 0.05
 _HARD_END_SECONDS = 2.5
 _WATCH_SECONDS = 1.0
 log = get_logger("radius.child")
@@ -93,46 +88,9 @@ def serve_accounting(settings: Settings, stop: threading.Event, ready: Ready) ->
 
 
 def serve_sync(settings: Settings, stop: threading.Event, ready: Ready) -> None:
-    """Feeder and drainer, a thread each; when one ends by an error the process ends, and is started again."""
-    runtime = Runtime.open(settings)
-    feeder = Feeder(runtime.database, settings.lmdb_path, host_name(settings.data_dir))
-    try:
-        _first_load(feeder)
-        ready(made_anew=feeder.made_anew)
-        drainer = Drainer(runtime.database, settings.spool_dir)
-        threads = [
-            _thread("feeder", stop, lambda: feeder.run(stop, settings.radius_poll_seconds)),
-            _thread("drainer", stop, lambda: drainer.run(stop, DRAIN_POLL_SECONDS)),
-        ]
-        for thread in threads:
-            thread.join()
-        feeder.close(leave=True)
-    finally:
-        runtime.close()
+    from radius.sync import run_sync  # here, because only this process should have to carry SQLAlchemy
 
-
-def _first_load(feeder: Feeder) -> None:
-    """Fill the store. A database that is away stops nobody who has records already."""
-    try:
-        feeder.step()
-    except Unavailable as error:
-        if not feeder.revision:
-            raise Unavailable(f"there are no access records here yet, and {error.detail}") from error
-        log.warning("serving the access records of the last run", reason=error.detail)
-
-
-def _thread(name: str, stop: threading.Event, work: Callable[[], None]) -> threading.Thread:
-    def run() -> None:
-        try:
-            work()
-        except Exception:
-            log.exception("a thread died", thread=name)
-        finally:
-            stop.set()
-
-    thread = threading.Thread(target=run, name=name)
-    thread.start()
-    return thread
+    run_sync(settings, stop, lambda made_anew: ready(made_anew=made_anew))
 
 
 def _answer(descriptor: int, message: dict[str, Any]) -> None:

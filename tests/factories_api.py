@@ -18,7 +18,7 @@ class Client:
     def __init__(self, runtime: Runtime, operator: str = "ana") -> None:
         self.runtime = runtime
         self.app = make_app(runtime)
-        self.token = make_token(runtime, operator)
+        self.token_id, self.token = make_token(runtime, operator)
 
     def call(
         self,
@@ -44,10 +44,11 @@ class Client:
         return self.call("PATCH", f"/api/v1{path}", body)
 
 
-def make_token(runtime: Runtime, operator: str = "ana") -> str:
+def make_token(runtime: Runtime, operator: str = "ana") -> tuple[int, str]:
+    """A token's id and text."""
     with runtime.database.transaction() as tx:
-        _, secret = create_token(tx, name="test", operator=operator)
-        return secret.reveal()
+        row, secret = create_token(tx, name="test", operator=operator)
+        return row.id, secret.reveal()
 
 
 def registered(client: Client, document: str = "390.533.447-05", name: str = "Maria da Silva") -> int:

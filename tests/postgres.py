@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -32,15 +32,28 @@ class PostgresServer:
     def __enter__(self) -> Self:
         if self._programs:
             self._directory = Path(tempfile.mkdtemp(prefix="catraca-pg-", dir=_quickest_directory()))
-            self._start(self._programs, self._directory)
+            self._make(self._programs, self._directory)
+            self.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
         if self._programs and self._directory:
-            _as_postgres(self._programs / "pg_ctl", "-D", self._directory / "data", "-m", "immediate", "stop")
+            with suppress(subprocess.CalledProcessError):  # a test stopped it already
+                self.stop()
             shutil.rmtree(self._directory, ignore_errors=True)
 
-    def _start(self, programs: Path, directory: Path) -> None:
+    @property
+    def own(self) -> bool:
+        """Whether it is ours to stop."""
+        return self._programs is not None
+
+    def stop(self) -> None:
+        """Stop the server at once, as a crash would."""
+        assert self._programs
+        assert self._directory
+        _as_postgres(self._programs / "pg_ctl", "-D", self._directory / "data", "-m", "immediate", "stop")
+
+    def _make(self, programs: Path, directory: Path) -> None:
         shutil.chown(directory, "postgres") if os.geteuid() == 0 else None
         _as_postgres(
             programs / "initdb",
@@ -54,9 +67,15 @@ class PostgresServer:
             "-E",
             "UTF8",
         )
+
+    def start(self) -> None:
+        """Start the server, again after `stop`."""
+        assert self._programs
+        assert self._directory
+        directory = self._directory
         options = f"-c listen_addresses='' -c unix_socket_directories={directory} -c fsync=off -c max_connections=300"
         _as_postgres(
-            programs / "pg_ctl",
+            self._programs / "pg_ctl",
             "-D",
             directory / "data",
             "-w",

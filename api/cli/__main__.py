@@ -1,4 +1,6 @@
-"""`python -m api.cli`: the command line without its installed script."""
+"""`python -m api.cli` is `catraca`."""
+
+from __future__ import annotations
 
 import sys
 

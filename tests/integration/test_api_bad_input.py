@@ -21,7 +21,7 @@ from core.migrate import migrate
 from core.runtime import Runtime
 from core.secrets import open_keyring
 from core.settings import Settings
-from tests.factories_api import Client, invoiced, opened, problem, subnetted
+from tests.factories_api import Client, invoiced, made, opened, problem, subnetted
 from tests.ticking import FakeClock
 
 OPERATIONS = list(operations(document()))
@@ -117,7 +117,7 @@ def entry_for(content: Json, field: str) -> Json:
     return entry
 
 
-@pytest.mark.parametrize(("operation", "field", "value"), body_cases())
+@pytest.mark.parametrize(("operation", "field", "value"), list(body_cases()))
 def test_a_bad_value_is_refused_with_field_rule_and_example(
     client: Client, operation: Operation, field: str, value: Any
 ) -> None:
@@ -132,7 +132,7 @@ def test_a_bad_value_is_refused_with_field_rule_and_example(
     assert str(value) not in str(entry["rule"]) or len(str(value)) < 3
 
 
-@pytest.mark.parametrize(("operation", "field", "value"), query_cases())
+@pytest.mark.parametrize(("operation", "field", "value"), list(query_cases()))
 def test_a_bad_query_parameter_is_refused_in_the_same_way(
     client: Client, operation: Operation, field: str, value: str
 ) -> None:
@@ -151,11 +151,9 @@ def test_an_unknown_field_is_refused_and_the_known_ones_are_named(client: Client
         assert field in entry["rule"]
 
 
-@pytest.mark.parametrize("operation", WITH_BODY, ids=of_id)
+@pytest.mark.parametrize("operation", [item for item in WITH_BODY if item.body.get("required")], ids=of_id)
 def test_required_fields_that_are_missing_are_all_named(client: Client, operation: Operation) -> None:
-    required = operation.body.get("required", [])
-    if not required:
-        pytest.skip("no field is required here")
+    required = operation.body["required"]
     content = problem(client.call(operation.method, address_of(operation), {}), 422, "invalid-input")
     assert [item["field"] for item in content["errors"]] == required
     assert {item["rule"] for item in content["errors"]} == {"is required"}
@@ -188,11 +186,11 @@ def test_a_change_of_nothing_is_refused(client: Client, operation: Operation) ->
     assert "at least one field" in content["errors"][0]["rule"]
 
 
-@pytest.mark.parametrize("operation", [item for item in OPERATIONS if "{" in item.path], ids=of_id)
+@pytest.mark.parametrize(
+    "operation", [item for item in OPERATIONS if "{" in item.path and "{slug}" not in item.path], ids=of_id
+)
 def test_an_id_that_is_no_number_is_refused(client: Client, operation: Operation) -> None:
     name = next(item["name"] for item in operation.parameters if item["in"] == "path")
-    if name == "slug":
-        pytest.skip("any word may be asked for")
     path = operation.path.format(**{name: "seven"})
     body = operation.body["examples"][0] if operation.body else None
     entry = entry_for(problem(client.call(operation.method, path, body), 422, "invalid-input"), name)
@@ -224,37 +222,48 @@ RULES_OF_COMMANDS = [
     ("POST", "/subnets", "cidr", "127.0.0.0/24"),
     ("POST", "/subnets", "gateway", "10.9.9.9"),
     ("POST", "/subnets", "quarantine_days", -1),
-    ("POST", "/subnets/1/reserved-ranges", "first", "10.0.0.1"),
-    ("POST", "/subscriptions/1/billing", "due_day", 30),
-    ("POST", "/subscriptions/1/speed", "upload_bps", "1k"),
-    ("POST", "/subscriptions/1/speed", "until", "2020-01-01T00:00:00Z"),
-    ("POST", "/subscriptions/1/pause", "until", "2020-01-01T00:00:00Z"),
-    ("POST", "/invoices/1/pay", "amount_cents", 10**10),
-    ("POST", "/invoices/1/pay", "paid_at", "2999-01-01T00:00:00Z"),
-    ("POST", "/invoices/1/pay", "method", ""),
-    ("POST", "/invoices/1/cancel", "note", ""),
+    ("POST", "/subnets/{subnet}/reserved-ranges", "first", "10.0.0.1"),
+    ("POST", "/subscriptions/{subscription}/billing", "due_day", 30),
+    ("POST", "/subscriptions/{subscription}/speed", "upload_bps", "1k"),
+    ("POST", "/subscriptions/{subscription}/speed", "until", "2020-01-01T00:00:00Z"),
+    ("POST", "/subscriptions/{subscription}/pause", "until", "2020-01-01T00:00:00Z"),
+    ("POST", "/invoices/{invoice}/pay", "amount_cents", 10**10),
+    ("POST", "/invoices/{invoice}/pay", "paid_at", "2999-01-01T00:00:00Z"),
+    ("POST", "/invoices/{invoice}/pay", "method", ""),
+    ("POST", "/invoices/{invoice}/cancel", "note", ""),
     ("POST", "/tokens", "expires_at", "2020-01-01T00:00:00Z"),
 ]
 
 
-IN_PLACE = {"subscriber_id": 1, "plan_id": 1, "billing_method_id": 1, "folder_id": 1, "document": "11.222.333/0001-81"}
-"""What in the examples has to fit to what the test made."""
-
-
 def test_what_a_command_refuses_reads_the_same(runtime: Runtime, clock: FakeClock, subtests: pytest.Subtests) -> None:
     client = Client(runtime)
-    subscription = opened(client)
-    client.post("/billing-methods", {"name": "Pix"})
-    client.post(f"/subscriptions/{subscription}/billing", {"billing_method_id": 1, "due_day": 10})
-    invoiced(client, subscription)
-    subnetted(client)
+    ids = some_of_each(client)
+    in_place = {f"{name}_id": key for name, key in ids.items()} | {"document": "11.222.333/0001-81"}
     for method, path, field, value in RULES_OF_COMMANDS:
         with subtests.test(path=path, field=field, value=value):
-            operation = next(item for item in OPERATIONS if item.method == method and item.matches(f"/api/v1{path}"))
-            body = {**operation.body["examples"][0], **IN_PLACE, field: value}
+            address = f"/api/v1{path.format(**ids)}"
+            operation = next(item for item in OPERATIONS if item.method == method and item.matches(address))
+            body = {**operation.body["examples"][0], **in_place, field: value}
             body = {name: item for name, item in body.items() if name in operation.body["properties"]}
-            content = problem(client.call(method, f"/api/v1{path}", body), 422, "invalid-input")
-            [entry] = content["errors"]
+            [entry] = problem(client.call(method, address, body), 422, "invalid-input")["errors"]
             assert entry["field"] == field
             assert entry["rule"]
             assert entry["example"] is not None
+
+
+def some_of_each(client: Client) -> dict[str, int]:
+    """Ids of one thing of each kind, by kind."""
+    subscription = opened(client)
+    method = made(client.post("/billing-methods", {"name": "Pix"}))
+    client.post(f"/subscriptions/{subscription}/billing", {"billing_method_id": method, "due_day": 10})
+    report = client.get(f"/subscriptions/{subscription}").content
+    subnet = subnetted(client)
+    return {
+        "subscription": subscription,
+        "subscriber": report["subscriber_id"],
+        "plan": report["plan_id"],
+        "billing_method": method,
+        "invoice": invoiced(client, subscription),
+        "subnet": subnet,
+        "folder": client.get(f"/subnets/{subnet}").content["folder_id"],
+    }

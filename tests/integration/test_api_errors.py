@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import sqlite3
 from pathlib import Path
@@ -159,9 +158,7 @@ def test_a_fault_of_ours_shows_an_id_and_nothing_of_its_inside(
         connection.execute(text("INSERT INTO job (id, kind, key, payload, status, created_at, due_at, runs, failures, "
                                 "detail) VALUES (9, 'x', '', '{}', 'odd', :now, :now, 0, 0, 'hunter2')"),
                            {"now": "2026-03-02 12:00:00"})  # fmt: skip
-    with caplog.at_level(logging.ERROR):
-        answer = client.get("/jobs/9")
-    content = problem(answer, 500, "internal-error")
+    content = problem(client.get("/jobs/9"), 500, "internal-error")
     assert re.fullmatch(r"[0-9a-f]{32}", content["error_id"])
     assert "odd" not in str(content)
 

@@ -132,6 +132,27 @@ def test_without_a_billing_account_or_an_installation_nobody_is_ordered(database
         assert (preview_dunning(tx).count, run_dunning(tx).ordered) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("invoices", "count"),
+    [
+        pytest.param([(30, 999)], 0, id="a cent below the minimum"),
+        pytest.param([(30, 1000)], 1, id="at the minimum"),
+        pytest.param([(30, 600), (1, 399)], 0, id="a cent below with a younger late one"),
+        pytest.param([(30, 600), (1, 400)], 1, id="at it with a younger late one"),
+        pytest.param([(30, 999), (0, 5000)], 0, id="what is due today counts for nothing"),
+        pytest.param([(14, 9990)], 0, id="the day before partial"),
+        pytest.param([(15, 9990)], 1, id="the day of partial"),
+    ],
+)
+def test_the_minimum_and_the_days_in_the_count(database: Database, invoices: list[tuple[int, int]], count: int) -> None:
+    with database.transaction() as tx:
+        subscription = make_billed(tx, make_method(tx, minimum_open_cents=1000))
+        for late, cents in invoices:
+            make_invoice(tx, subscription, cents=cents, late=late)
+        plan = preview_dunning(tx)
+        assert (plan.count, len(plan.orders)) == (count, count)
+
+
 def test_a_paused_subscription_is_ordered_and_comes_back_suspended(database: Database, clock: FakeClock) -> None:
     with database.transaction() as tx:
         [subscription] = many_late(tx, 1)
@@ -240,7 +261,9 @@ def test_the_preview_goes_on_where_it_ended(database: Database) -> None:
         assert (ids, first.count, rest.count) == ([item.id for item in subscriptions], 5, 5)
 
 
-DEBTS = st.lists(st.lists(st.tuples(st.integers(-2, 40), st.integers(1, 1200)), max_size=3), min_size=1, max_size=4)
+DAYS = st.sampled_from([-1, 0, 1, 9, 10, 11, 14, 15, 16, 19, 20, 21, 29, 30, 31])
+CENTS = st.sampled_from([1, 499, 500, 501, 999, 1000, 1001])
+DEBTS = st.lists(st.lists(st.tuples(DAYS, CENTS), max_size=3), min_size=1, max_size=5)
 RULES = st.tuples(st.sampled_from([None, 30, 20]), st.sampled_from([None, 15, 10]), st.sampled_from([0, 500, 1000]))
 
 

@@ -9,7 +9,7 @@ from threading import Barrier
 import pytest
 
 from billing_bridge.charges import add_charge
-from billing_bridge.dunning import run_dunning
+from billing_bridge.dunning import list_runs, run_dunning
 from billing_bridge.invoices import cancel_invoice, get_invoice, issue_invoice
 from billing_bridge.payments import list_receipts, receive, reverse_receipt
 from core.database import Database, Transaction
@@ -74,6 +74,19 @@ def test_of_two_payments_exactly_one_wins(
         assert debts_of(tx, subscription.id) == {invoice.id: 9990 - receipt.amount_cents}
 
 
+def test_what_a_transaction_has_read_before_is_read_again_under_the_lock(database: Database) -> None:
+    with database.transaction() as tx:
+        invoice = make_invoice(tx, make_subscription(tx))
+
+    def look_and_pay(tx: Transaction) -> None:
+        seen = get_invoice(tx, invoice.id)
+        receive(tx, invoice_id=invoice.id)
+        assert seen.status == "PAID"
+
+    refused = race(database, *[look_and_pay] * 4)
+    assert [type(item) for item in refused if item] == [NotAllowed] * 3
+
+
 def test_small_payments_at_once_all_count(database: Database) -> None:
     with database.transaction() as tx:
         invoice = make_invoice(tx, make_subscription(tx), cents=800)
@@ -85,11 +98,11 @@ def test_small_payments_at_once_all_count(database: Database) -> None:
 
 def test_payments_of_two_invoices_of_one_subscription_do_not_block_each_other_for_good(database: Database) -> None:
     with database.transaction() as tx:
-        method = make_method(tx)
+        method = make_method(tx, minimum_open_cents=400)
         home = make_billed(tx, method)
         office = make_billed(tx, method, subscriber_id=home.subscriber_id)
         invoices = [make_shared_invoice(tx, [(home, 100), (office, 100)], late=30) for _ in range(6)]
-        run_dunning(tx)
+        assert run_dunning(tx).ordered == 2
     commands: list[Command] = [
         lambda tx, invoice_id=invoice.id: receive(tx, invoice_id=invoice_id)  # type: ignore[misc]
         for invoice in invoices
@@ -140,6 +153,7 @@ def test_two_runs_at_once_order_each_once(database: Database) -> None:
     assert race(database, run_dunning, run_dunning) == [None, None]
     with database.reading() as tx:
         assert [len(live_orders(tx, subscription_id)) for subscription_id in ids] == [1] * 5
+        assert sum(run.ordered for run in list_runs(tx)) == 5
 
 
 @pytest.mark.parametrize("attempt", range(6))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -241,27 +243,32 @@ def test_drained_segments_are_deleted(database: Database, tmp_path: Path) -> Non
 
 def test_one_bad_record_does_not_hold_up_the_others(database: Database, tmp_path: Path) -> None:
     """A record that the database refuses, made by a trigger, because no datagram that we know of can do it."""
-    _refuse(database, "poison")
     names = [b"s1", b"poison", b"s2", b"s3"]
     report(tmp_path, *(acct_attributes(START, name) for name in names))
     drainer = Drainer(database, tmp_path)
-    for _ in range(12):
-        drainer.step()
+    with refusing(database, "poison"):
+        for _ in range(12):
+            drainer.step()
     assert [each.acct_session_id for each in sessions(database)] == ["s1", "s2", "s3"]
     assert b"poison" in (tmp_path / "rejected").read_bytes()
 
 
-def _refuse(database: Database, name: str) -> None:
+@contextmanager
+def refusing(database: Database, name: str) -> Iterator[None]:
     if database.dialect == "sqlite":
-        statements = [
+        begin = (
             f"CREATE TRIGGER refuse BEFORE INSERT ON session WHEN NEW.acct_session_id = '{name}' "
             "BEGIN SELECT RAISE(ABORT, 'refused'); END"
-        ]
+        )
+        end = "DROP TRIGGER refuse"
     else:
-        statements = [f"ALTER TABLE session ADD CONSTRAINT refuse CHECK (acct_session_id <> '{name}')"]
+        begin = f"ALTER TABLE session ADD CONSTRAINT refuse CHECK (acct_session_id <> '{name}')"
+        end = "ALTER TABLE session DROP CONSTRAINT refuse"
     with database.transaction() as tx:
-        for statement in statements:
-            tx.session.execute(text(statement))
+        tx.session.execute(text(begin))
+    yield
+    with database.transaction() as tx:
+        tx.session.execute(text(end))
 
 
 def test_unusable_datagrams_are_passed_over(database: Database, tmp_path: Path) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from core.audit import AuditEntry
 from core.database import Database
 from core.errors import CatracaError, Conflict, InvalidInput, NotAllowed, NotFound
 from ipam.folders import FolderNode, add_folder, delete_folder, folder_tree, move_folder, rename_folder
-from ipam.models import Folder
+from ipam.models import AddressPlan, Folder
 from ipam.subnets import add_subnet
 from tests.factories_ipam import race
 
@@ -163,6 +163,33 @@ def test_two_folders_racing_below_each_other_make_no_circle(database: Database) 
     outcomes = race(2, attempt)
     assert sum(isinstance(outcome, InvalidInput) for outcome in outcomes) == 1
     assert len(tree_of(database)) == 2
+
+
+def revision_of(database: Database) -> int:
+    with database.reading() as tx:
+        return tx.session.scalar(select(AddressPlan.revision)) or 0
+
+
+def test_the_very_first_changes_race_for_the_lock_too(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.session.execute(delete(AddressPlan))
+
+    def attempt(_number: int) -> int:
+        with database.transaction() as tx:
+            return add_folder(tx, name="Centro").id
+
+    outcomes = race(8, attempt)
+    assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 7
+    assert revision_of(database) == 1
+
+
+def test_every_change_of_the_plan_is_counted(database: Database) -> None:
+    before = revision_of(database)
+    ids = grow(database)
+    with database.transaction() as tx:
+        add_subnet(tx, folder_id=ids["Norte"], name="PPPoE", cidr="10.0.0.0/24")
+        rename_folder(tx, folder_id=ids["Norte"], name="Sul")
+    assert revision_of(database) == before + 7
 
 
 def test_the_tree_is_audited(database: Database) -> None:

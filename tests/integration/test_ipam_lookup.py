@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, ip_address
 
@@ -86,12 +86,24 @@ def test_look_up_by_subscription(database: Database, subnet: Subnet) -> None:
         assert fixed_address_of(tx, 3) == IPv4Address("10.0.0.3")
         assert fixed_address_of(tx, 7) is None
         assert fixed_addresses_of(tx, [9, 3, 7, 1000, 3]) == {3: IPv4Address("10.0.0.3"), 9: IPv4Address("10.0.0.9")}
-        assert fixed_addresses_of(tx, []) == {}
 
 
-def test_many_subscriptions_are_looked_up_at_once(database: Database, subnet: Subnet) -> None:
+@pytest.mark.parametrize(
+    ("ids", "found"),
+    [
+        pytest.param([], [], id="nobody"),
+        pytest.param([3], [3], id="one"),
+        pytest.param([9, 2, 9], [2, 9], id="not-the-one-between"),
+        pytest.param([2, 5_000_000, 9], [2, 9], id="far-apart"),
+        pytest.param(range(40_000), [2, 3, 9], id="more-than-a-query-takes"),
+        pytest.param(range(2, 4_000_000, 100), [2], id="more-than-a-query-takes-and-far-apart"),
+    ],
+)
+def test_many_subscriptions_are_looked_up_at_once(
+    database: Database, subnet: Subnet, ids: Sequence[int], found: list[int]
+) -> None:
     with database.reading() as tx:
-        assert sorted(fixed_addresses_of(tx, range(40_000))) == [2, 3, 9]
+        assert sorted(fixed_addresses_of(tx, ids)) == found
 
 
 @pytest.fixture

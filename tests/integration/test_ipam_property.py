@@ -167,4 +167,4 @@ def test_any_sequence_of_commands_keeps_to_the_model(database: Database, clock: 
         def __init__(self) -> None:
             super().__init__(database, clock)
 
-    run_state_machine_as_test(Life, settings=settings(max_examples=30, stateful_step_count=30))
+    run_state_machine_as_test(Life, settings=settings(max_examples=15, stateful_step_count=30))

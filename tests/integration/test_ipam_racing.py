@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from core.database import Database
 from core.errors import CatracaError, Conflict, NotAllowed, NotFound
 from ipam.allocation import move_fixed_address, release_fixed_address
+from ipam.lookup import fixed_address_of
 from ipam.models import AddressTenure, GivenAddress, Subnet
 from ipam.subnets import delete_subnet
 from tests.factories_ipam import assign, make_subnet, race, release
@@ -161,6 +163,36 @@ def test_an_assignment_racing_with_the_end_of_its_subnet(database: Database) -> 
     deleted = "deleted" in outcomes
     assert all(isinstance(outcome, str | NotFound | NotAllowed) for outcome in outcomes)
     assert len(held(database)) == (0 if deleted else 4)
+
+
+def test_a_row_that_is_taken_past_the_lock_is_not_taken_over(database: Database) -> None:
+    """Another program gives a returned address without our lock, and commits while our claim waits for its row."""
+    subnet = make(database, "10.0.0.0/32")
+    with database.transaction() as tx:
+        assign(tx, subnet, 1)
+        release(tx, 1, days=0)
+    with ThreadPoolExecutor(1) as threads:
+        with database.transaction() as tx:
+            by_hand = update(GivenAddress).values(state="assigned", subscription_id=50)
+            tx.session.execute(by_hand, execution_options={"synchronize_session": False})
+            ours = threads.submit(race, 1, assigner(database, subnet))
+            if database.dialect == "postgresql":
+                await_a_waiting_claim(database)
+        assert isinstance(ours.result()[0], Conflict)
+    with database.reading() as tx:
+        assert fixed_address_of(tx, 50) == IPv4Address("10.0.0.0")
+        assert fixed_address_of(tx, 1) is None
+
+
+def await_a_waiting_claim(database: Database) -> None:
+    """Return when a session of this database waits for another one's row."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    while True:
+        with database.reading() as tx:
+            if tx.session.scalar(waiting):
+                return
 
 
 def insert_row(database: Database, **values: object) -> None:

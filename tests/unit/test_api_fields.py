@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -13,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from api import fields
 
+EARLIEST, LATEST = datetime(1970, 1, 2), datetime(9998, 12, 30)  # noqa: DTZ001, hypothesis adds the zones
 INSTANT = datetime(2026, 3, 5, 21, 0, tzinfo=UTC)
 
 
@@ -76,15 +78,16 @@ def test_refuses(kind: Any, value: object, rule: str) -> None:
     assert rule.lower() in refused.value.errors()[0]["msg"].lower()
 
 
-@given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(9998, 12, 30), timezones=st.timezones()))
+@given(st.datetimes(min_value=EARLIEST, max_value=LATEST, timezones=st.timezones()))
 def test_an_instant_that_was_written_reads_the_same(instant: datetime) -> None:
     assert fields.read_instant(fields.write_instant(instant)) == instant.astimezone(UTC)
 
 
+KINDS: list[Any] = [fields.Instant, fields.Day, fields.Rate, fields.Address, fields.Network, fields.Text, fields.Note]
+
+
 @given(st.text())
 def test_text_is_read_or_refused_and_never_breaks(text: str) -> None:
-    for kind in (fields.Instant, fields.Day, fields.Rate, fields.Address, fields.Network, fields.Text, fields.Note):
-        try:
+    for kind in KINDS:
+        with suppress(ValidationError):
             TypeAdapter(kind).validate_python(text)
-        except ValidationError as refused:
-            assert refused.errors()[0]["msg"]

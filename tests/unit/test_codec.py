@@ -70,6 +70,7 @@ MALFORMED = {
     "VSA with one octet": (raw(vsa(b"\x08")), "vendor_specific_length"),
     "VSA sub-length 0": (raw(vsa(b"\x08\x00a")), "vendor_specific_length"),
     "VSA sub-length 1": (raw(vsa(b"\x08\x01a")), "vendor_specific_length"),
+    "VSA sub-length 1 that adds up": (raw(vsa(b"\x08\x01\x02")), "vendor_specific_length"),
     "VSA sub-length overruns": (raw(vsa(b"\x08\x05a")), "vendor_specific_length"),
     "VSA second sub-attribute overruns": (raw(vsa(b"\x08\x03a\x08\x04b")), "vendor_specific_length"),
     "second VSA is bad": (raw(vsa(b"\x08\x03a") + vsa(b"\x08\x00a")), "vendor_specific_length"),

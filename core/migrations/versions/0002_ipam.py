@@ -12,12 +12,11 @@ depends_on = None
 
 
 def upgrade() -> None:
-    plan = op.create_table(
+    op.create_table(
         "address_plan",
         sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
         sa.Column("revision", sa.BigInteger, nullable=False),
     )
-    op.bulk_insert(plan, [{"id": 1, "revision": 0}])
     op.create_table(
         "folder",
         sa.Column("id", Id, primary_key=True),
