@@ -47,12 +47,12 @@ class Feeder:
         self._database = database
         self._host = host
         self._path = path
-        self.made_anew = not path.exists()
-        """Whether the store was not there, so that workers that run already hold no or another file."""
         self._store = _open(path)
         self._file = _identity(path)
         with self._store.snapshot() as snapshot:
             self._at = FeedPosition((snapshot.get(_FEED) or b"").decode(), snapshot.revision())
+        self.made_anew = not self._at.revision
+        """Whether the store had to be filled from nothing, so that workers that run already may map another file."""
         self._reported = self._at.revision or None
         self._report_at = 0.0
 

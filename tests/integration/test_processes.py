@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,9 @@ from typing import Any
 
 import pytest
 
+from core.clock import system_clock
 from core.database import Database
+from core.secrets import Keyring
 from core.settings import Settings
 from radius import nas, replica
 from radius.attributes import ACCESS_ACCEPT
@@ -52,13 +55,27 @@ def await_that(condition: Callable[[], object]) -> None:
 @pytest.fixture
 def settings(database: Database, migrated_url: str, tmp_path: Path) -> Settings:
     """For processes that share the test's database and keys; one NAS, loopback, and Ana may log in."""
+    return prepared(database, migrated_url, tmp_path)
+
+
+@pytest.fixture
+def embedded(migrated_sqlite: Path, keyring: Keyring, tmp_path: Path) -> Iterator[Settings]:
+    """The same on SQLite, for what does not depend on the kind of database."""
+    shutil.copy(migrated_sqlite, tmp_path / "catraca.db")
+    url = f"sqlite:///{tmp_path / 'catraca.db'}"
+    database = Database(url, keyring, system_clock)
+    yield prepared(database, url, tmp_path)
+    database.close()
+
+
+def prepared(database: Database, url: str, data_dir: Path) -> Settings:
     with database.transaction() as tx:
         nas.add_nas(tx, name="bras-1", network="127.0.0.0/8", secret=SECRET)
         replica.put(tx, pack(record(), tx.keyring.seal))
     auth, acct = free_ports(2)
     return Settings(
-        data_dir=tmp_path,
-        database_url=migrated_url,
+        data_dir=data_dir,
+        database_url=url,
         radius_address="127.0.0.1",
         radius_auth_port=auth,
         radius_acct_port=acct,
@@ -132,21 +149,21 @@ def test_from_the_database_to_the_wire_and_back(settings: Settings, database: Da
     processes.stop()
 
 
-def test_several_workers_share_a_port(settings: Settings) -> None:
-    with running(settings.model_copy(update={"radius_workers": 3})) as processes:
+def test_several_workers_share_a_port(embedded: Settings) -> None:
+    with running(embedded.model_copy(update={"radius_workers": 3})) as processes:
         assert sorted(processes.alive()) == ["accounting", "auth-1", "auth-2", "auth-3", "sync"]
         for identifier in range(20):
-            assert log_in(settings, identifier=identifier) == ACCESS_ACCEPT
+            assert log_in(embedded, identifier=identifier) == ACCESS_ACCEPT
 
 
-def test_a_process_that_is_killed_comes_back(settings: Settings, database: Database) -> None:
-    with running(settings) as processes:
+def test_a_process_that_is_killed_comes_back(embedded: Settings, database: Database) -> None:
+    with running(embedded) as processes:
         before = processes.pids()
         for name, pid in before.items():
             os.kill(pid, signal.SIGKILL)
             await_that(lambda name=name: processes.pids().get(name, before[name]) != before[name])  # type: ignore[misc]
-        assert log_in(settings, identifier=77) == ACCESS_ACCEPT
-        account(settings, b"after the crash")
+        assert log_in(embedded, identifier=77) == ACCESS_ACCEPT
+        account(embedded, b"after the crash")
         await_that(lambda: sessions(database) == ["after the crash"])
 
 
@@ -170,11 +187,11 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "terminated"])
-def test_the_children_go_with_their_parent(settings: Settings, how: signal.Signals) -> None:
+def test_the_children_go_with_their_parent(embedded: Settings, how: signal.Signals) -> None:
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert parent.stdin is not None
     assert parent.stdout is not None
-    parent.stdin.write(encode_settings(settings))
+    parent.stdin.write(encode_settings(embedded))
     parent.stdin.flush()
     pids = {str(number): int(pid) for number, pid in enumerate(parent.stdout.readline().split())}
     assert len(pids) == 3
@@ -194,30 +211,30 @@ def refused(settings: Settings, **changes: Any) -> str:
 
 
 @pytest.mark.parametrize("port", ["radius_auth_port", "radius_acct_port"])
-def test_a_port_that_somebody_has_is_named(settings: Settings, port: str) -> None:
+def test_a_port_that_somebody_has_is_named(embedded: Settings, port: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        other.bind(("127.0.0.1", getattr(settings, port)))
-        detail = refused(settings)
-    assert str(getattr(settings, port)) in detail
+        other.bind(("127.0.0.1", getattr(embedded, port)))
+        detail = refused(embedded)
+    assert str(getattr(embedded, port)) in detail
     assert "another program has it" in detail
 
 
-def test_port_0_is_refused_because_workers_could_not_share_it(settings: Settings) -> None:
-    assert "radius_auth_port is 0" in refused(settings, radius_auth_port=0)
+def test_port_0_is_refused_because_workers_could_not_share_it(embedded: Settings) -> None:
+    assert "radius_auth_port is 0" in refused(embedded, radius_auth_port=0)
 
 
 @pytest.mark.parametrize("address", ["localhost", "203.0.113.77"], ids=["a name", "another host's address"])
-def test_an_address_that_cannot_be_had(settings: Settings, address: str) -> None:
-    assert address in refused(settings, radius_address=address)
+def test_an_address_that_cannot_be_had(embedded: Settings, address: str) -> None:
+    assert address in refused(embedded, radius_address=address)
 
 
-def test_without_records_and_without_a_database_there_is_nothing_to_serve(settings: Settings, tmp_path: Path) -> None:
+def test_without_records_and_without_a_database_there_is_nothing_to_serve(embedded: Settings, tmp_path: Path) -> None:
     empty = Settings(
         data_dir=tmp_path / "empty",
         radius_address="127.0.0.1",
-        radius_auth_port=settings.radius_auth_port,
-        radius_acct_port=settings.radius_acct_port,
+        radius_auth_port=embedded.radius_auth_port,
+        radius_acct_port=embedded.radius_acct_port,
         log_level="error",
     )
     detail = refused(empty)
@@ -238,13 +255,15 @@ def test_with_records_but_without_a_database_authentication_and_accounting_go_on
 
 
 def test_access_records_that_are_deleted_are_made_anew_and_all_processes_use_them(
-    settings: Settings, database: Database
+    embedded: Settings, database: Database
 ) -> None:
-    with running(settings) as processes:
+    with running(embedded) as processes:
         before = processes.pids()
-        settings.lmdb_path.unlink()
-        await_that(lambda: settings.lmdb_path.exists())
+        log_in(embedded)
+        account(embedded, b"s1")
+        embedded.lmdb_path.unlink()
+        await_that(lambda: embedded.lmdb_path.exists())
         await_that(lambda: all(processes.pids().get(name, pid) != pid for name, pid in before.items()))
         with database.transaction() as tx:
             replica.put(tx, pack(record(9, "bia"), tx.keyring.seal))
-        await_that(lambda: log_in(settings, b"bia", identifier=int(time.monotonic() * 50) % 256) == ACCESS_ACCEPT)
+        await_that(lambda: log_in(embedded, b"bia", identifier=int(time.monotonic() * 50) % 256) == ACCESS_ACCEPT)
