@@ -8,6 +8,7 @@ request's identity.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
@@ -24,11 +25,12 @@ from api import problems
 from api.problems import Problem
 from api.tokens import Caller, find_caller, note_use
 from core.actor import Actor
-from core.errors import CatracaError, Unauthorised
+from core.errors import CatracaError, Unauthorised, Unavailable
 from core.logs import get_logger
 from core.runtime import Runtime
 
 LARGEST_BODY = 1024 * 1024
+BODY_SECONDS = 30
 OPEN_PATHS = frozenset({"/api/v1/openapi.json"})
 log = get_logger("api.edge")
 
@@ -79,6 +81,10 @@ class Edge:
             await self._app(exchange.scope, exchange.replay_body(body), exchange.send)
         except _Gone:
             return None
+        except asyncio.CancelledError:  # the server gives up what is not done when it has to stop
+            stopping = "the product is stopping; whether this was done is not known: send it again with the same key"
+            if not exchange.status:
+                await exchange.answer(problems.from_error(Unavailable(stopping)))
         except CatracaError as error:
             await exchange.answer(problems.from_error(error))
         except _Refusal as refusal:
@@ -136,7 +142,12 @@ class _Exchange:
         length = self.headers.get("content-length", "")
         if length.isdecimal() and int(length) > LARGEST_BODY:
             raise _too_large()
-        body = await self._collect()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await self._collect()
+        except TimeoutError:
+            detail = f"the body did not arrive within {BODY_SECONDS} seconds"
+            raise _Refusal(problems.named("too-slow", 408, detail, Connection="close")) from None
         if body and not _JSON.fullmatch(self.headers.get("content-type", "")):
             raise _Refusal(
                 problems.named("unsupported-media-type", 415, "send the header `Content-Type: application/json`")

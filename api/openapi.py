@@ -161,7 +161,7 @@ _IDEMPOTENCY_KEY: Json = {
 def _problems(operation: Operation) -> list[str]:
     known = ["401", "503"]
     if operation.method != "GET":
-        known += ["409", "413", "415"]
+        known += ["408", "409", "413", "415"]
     if operation.parameters or operation.body:
         known.append("422")
     if "{" in operation.path:

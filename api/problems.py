@@ -54,6 +54,7 @@ EXPLANATIONS: dict[str, Explanation] = {
     ),
     "not-ready": Explanation("Not ready to serve", "The detail says what is missing."),
     "too-large": Explanation("The body is too large", "A body may have at most `limit` bytes."),
+    "too-slow": Explanation("The body came too slowly", "Send the whole body within half a minute."),
     "unsupported-media-type": Explanation(
         "This media type is not read", "Bodies are JSON: send the header `Content-Type: application/json`."
     ),

@@ -139,6 +139,11 @@ def mark_announced(session: Session, job_ids: Sequence[int], real_now: datetime)
     session.execute(update(Job).where(Job.id.in_(job_ids), free).values(announced_at=real_now))
 
 
+def free_claims(session: Session) -> None:
+    """End the lease of every claimed job: the sweep finds it at once."""
+    session.execute(update(Job).where(Job.lease_until.is_not(None)).values(lease_until=None))
+
+
 def purge_done(session: Session, now: datetime) -> int:
     """Forget finished jobs after a week; refused ones stay as long, for the NOC to see."""
     gone = session.execute(delete(Job).where(Job.status.in_(("done", "refused")), Job.done_at < now - KEEP_DONE))

@@ -17,7 +17,7 @@ from celery import Celery, signals
 from celery.beat import Service
 from celery.worker import WorkController, state
 
-from core.jobs import SCHEDULES, run_job, run_periodic, sweep
+from core.jobs import SCHEDULES, run_job, run_periodic, sweep, take_over
 from core.logs import get_logger
 from core.runtime import Runtime
 from core.settings import Settings
@@ -127,6 +127,7 @@ class Embedded:
     """Worker and beat in daemon threads of this process."""
 
     def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
         self.app = make_app(runtime.settings, lambda: runtime)
         self.app.finalize()
         runtime.database.wake = wake_with(self.app)
@@ -148,6 +149,8 @@ class Embedded:
 
     def start(self, timeout: float = 15.0) -> None:
         """Start both and wait until the worker consumes; RuntimeError when it does not."""
+        if self._runtime.database.dialect == "sqlite":  # its directory is held by us: whoever worked here is dead
+            take_over(self._runtime)
         state.should_stop = None
         self.app.set_default()  # Celery's pool threads look the task up in the process's default application
         for thread in self._threads:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from core.database import Transaction
 from core.errors import InvalidInput
-from provisioning.models import Debt, RestrictionOrderRow
+from provisioning.models import Debt, RestrictionOrderRow, Subscription
 from provisioning.refresh import refresh
 from provisioning.timeline import narrate
 
@@ -25,6 +25,8 @@ def record_debt(
     """Write down what is open on one invoice (0: settled); gives the orders that lapsed by it."""
     if open_cents < 0:
         raise InvalidInput("open_cents", "zero or more cents", 9990)
+    # An order that is being given at this moment must either see this debt or be seen by it.
+    tx.session.execute(select(Subscription.id).where(Subscription.id == subscription_id).with_for_update(key_share=True))
     debt = tx.session.get(Debt, (subscription_id, invoice_id))
     if debt is None:
         debt = Debt(subscription_id=subscription_id, invoice_id=invoice_id)

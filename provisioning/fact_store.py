@@ -85,7 +85,7 @@ def load_known(tx: Transaction, ids: Sequence[int], *, lock: bool = False) -> li
     """The subscriptions of `ids` that exist, in order of id; `lock` keeps others from changing them meanwhile."""
     query = select(*_COLUMNS).join(Plan, Plan.id == Subscription.plan_id).where(Subscription.id.in_(ids))
     if lock:
-        query = query.with_for_update(of=Subscription)
+        query = query.with_for_update(of=Subscription, key_share=True)
     rows = tx.session.execute(query.order_by(Subscription.id)).all()
     related = _Related(tx.session, ids)
     addresses = fixed_addresses_of(tx, ids)

@@ -61,8 +61,7 @@ class RadiusProcesses:
         """Return when every port is bound and the first access records are here; else RadiusNotStarted, none left."""
         self._check_ports()
         try:
-            self._start_and_hear([self._sync])
-            self._start_and_hear(self._workers)
+            self._start_and_hear(self._children())
         except BaseException:
             self.stop()
             raise

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from sqlalchemy import select
 
-from core.database import Transaction
+from core.database import Database, Transaction
 from core.errors import CatracaError
 from ipam.allocation import assign_fixed_address, release_fixed_address
 from ipam.folders import add_folder
@@ -51,6 +51,20 @@ def release(tx: Transaction, subscription_id: int, days: int = 30) -> timedelta 
     """Take the address back; says how long it rests."""
     until = release_fixed_address(tx, subscription_id=subscription_id, quarantine_days=days).quarantined_until
     return None if until is None else until - tx.now
+
+
+def open_subnet(
+    database: Database, cidr: str = "10.0.0.0/29", gateway: str | None = None, name: str = "Residencial"
+) -> Subnet:
+    """A subnet in a transaction of its own."""
+    with database.transaction() as tx:
+        return make_subnet(tx, cidr, name=name, gateway=gateway)
+
+
+def fill(database: Database, subnet: Subnet, *holders: int) -> list[str]:
+    """Give each holder the next address, in one transaction; says which."""
+    with database.transaction() as tx:
+        return [assign(tx, subnet, holder) for holder in holders]
 
 
 def race(count: int, attempt: Callable[[int], Result]) -> list[Result | CatracaError]:

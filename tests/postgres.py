@@ -96,13 +96,17 @@ class PostgresServer:
     def database(self) -> Iterator[str]:
         """The URL of a new, empty database; dropped afterwards."""
         name = f"catraca_{os.getpid()}_{next(_counter)}"
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
+        self._administer(statement)
+        try:
+            yield self._address(name)
+        finally:  # a connection of its own: the server may have been stopped and started meanwhile
+            self._administer(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _administer(self, statement: sql.Composed) -> None:
         admin = make_url(self._address("postgres")).set(drivername="postgresql")
         with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-            try:
-                yield self._address(name)
-            finally:
-                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(statement)
 
 
 def empty_tables(url: str) -> None:

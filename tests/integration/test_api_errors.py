@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sqlite3
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+import api.edge
 import core.database
 from api.app import make_app
 from api.local import call
@@ -218,3 +220,35 @@ def test_the_local_operator_needs_no_token_and_is_named(runtime: Runtime) -> Non
 
 def test_two_operators_have_two_tokens(runtime: Runtime) -> None:
     assert make_token(runtime, "ana") != make_token(runtime, "ana")
+
+
+def test_a_body_that_does_not_come_is_not_waited_for_for_ever(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api.edge, "BODY_SECONDS", 0.05)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", f"Bearer {client.token}".encode()), (b"content-length", b"10")]
+    scope = {"type": "http", "method": "POST", "path": "/api/v1/plans", "headers": headers, "query_string": b""}
+    asyncio.run(client.app(scope, receive, send))
+    assert sent[0]["status"] == 408
+    assert b"/problems/too-slow" in sent[1]["body"]
+
+
+def test_who_goes_away_while_sending_is_not_answered(client: Client) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", f"Bearer {client.token}".encode())]
+    scope = {"type": "http", "method": "POST", "path": "/api/v1/plans", "headers": headers, "query_string": b""}
+    asyncio.run(client.app(scope, receive, send))
+    assert sent == []

@@ -31,7 +31,7 @@ from core.errors import NeedsApproval, NotFound
 from core.job_queue import Job
 from core.settings import Settings
 from provisioning.facts import Level
-from provisioning.interventions import cancel, pause
+from provisioning.interventions import cancel, pause, resume
 from provisioning.models import RestrictionOrderRow, Subscription
 from provisioning.orders import order_restriction
 from tests.factories import make_plan, make_subscription
@@ -153,12 +153,15 @@ def test_the_minimum_and_the_days_in_the_count(database: Database, invoices: lis
         assert (plan.count, len(plan.orders)) == (count, count)
 
 
-def test_a_paused_subscription_is_ordered_and_comes_back_suspended(database: Database, clock: FakeClock) -> None:
+def test_a_paused_subscription_is_ordered_and_comes_back_suspended(database: Database) -> None:
     with database.transaction() as tx:
         [subscription] = many_late(tx, 1)
         pause(tx, subscription_id=subscription.id)
         assert run_dunning(tx).ordered == 1
     assert state_of(database, subscription.id) == "PAUSED"
+    with database.transaction() as tx:
+        resume(tx, subscription_id=subscription.id)
+    assert state_of(database, subscription.id) == "SUSPENDED"
 
 
 def test_total_comes_on_top_of_partial_and_both_end_together(database: Database, clock: FakeClock) -> None:

@@ -1,8 +1,7 @@
-"""Fixed addresses: which one is given, which never, how long a released one rests, and what a refusal says."""
+"""Fixed addresses: which one is given, which never, moved on, and what a refusal says."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from ipaddress import IPv4Address
 
 import pytest
@@ -14,7 +13,6 @@ from core.database import Database, Transaction
 from core.errors import Conflict, InvalidInput, NotFound
 from ipam.allocation import (
     FixedAddress,
-    Released,
     assign_fixed_address,
     fixed_address_of,
     move_fixed_address,
@@ -23,20 +21,10 @@ from ipam.allocation import (
 from ipam.lookup import fixed_address
 from ipam.models import GivenAddress, Subnet
 from ipam.reserved import add_reserved_range
-from ipam.subnets import get_subnet, set_gateway, set_quarantine
+from ipam.subnets import get_subnet
 from ipam.vacancy import next_free_address
-from tests.factories_ipam import assign, make_subnet, release
+from tests.factories_ipam import assign, fill, make_subnet, open_subnet, release
 from tests.ticking import START, FakeClock
-
-
-def make(database: Database, cidr: str = "10.0.0.0/29", gateway: str | None = None) -> Subnet:
-    with database.transaction() as tx:
-        return make_subnet(tx, cidr, name="Residencial", gateway=gateway)
-
-
-def fill(database: Database, subnet: Subnet, *holders: int) -> list[str]:
-    with database.transaction() as tx:
-        return [assign(tx, subnet, holder) for holder in holders]
 
 
 @pytest.mark.parametrize(
@@ -56,14 +44,14 @@ def fill(database: Database, subnet: Subnet, *holders: int) -> list[str]:
 def test_the_lowest_first_and_then_no_more(
     database: Database, cidr: str, gateway: str | None, given: list[str]
 ) -> None:
-    subnet = make(database, cidr, gateway)
+    subnet = open_subnet(database, cidr, gateway)
     assert fill(database, subnet, *range(1, len(given) + 1)) == [f"10.0.0.{octet}" for octet in given]
     with pytest.raises(Conflict, match="no free address"), database.transaction() as tx:
         assign(tx, subnet, 99)
 
 
 def test_a_given_address_comes_with_what_a_router_needs(database: Database) -> None:
-    subnet = make(database, gateway="10.0.0.1")
+    subnet = open_subnet(database, gateway="10.0.0.1")
     with database.transaction() as tx:
         given = assign_fixed_address(tx, subscription_id=7, subnet_id=subnet.id)
     expected = FixedAddress(
@@ -76,7 +64,7 @@ def test_a_given_address_comes_with_what_a_router_needs(database: Database) -> N
 
 
 def test_the_preview_is_what_is_given_next(database: Database, clock: FakeClock) -> None:
-    subnet = make(database, "10.0.0.0/30")
+    subnet = open_subnet(database, "10.0.0.0/30")
     for holder, expected in ((1, "10.0.0.1"), (2, "10.0.0.2"), (3, None)):
         with database.reading() as tx:
             preview = next_free_address(tx, subnet.id)
@@ -93,7 +81,7 @@ def test_the_preview_is_what_is_given_next(database: Database, clock: FakeClock)
 
 
 def test_addresses_asked_for_by_name_are_stepped_over(database: Database) -> None:
-    subnet = make(database, "10.0.0.0/24")
+    subnet = open_subnet(database, "10.0.0.0/24")
     with database.transaction() as tx:
         for octet in range(2, 150):
             assign(tx, subnet, octet, f"10.0.0.{octet}")
@@ -119,7 +107,7 @@ def test_addresses_asked_for_by_name_are_stepped_over(database: Database) -> Non
 def test_a_named_address_that_cannot_be_given_says_why(
     database: Database, address: str, detail: str, state: str
 ) -> None:
-    subnet = make(database, "10.0.0.0/28", "10.0.0.1")
+    subnet = open_subnet(database, "10.0.0.0/28", "10.0.0.1")
     with database.transaction() as tx:
         add_reserved_range(tx, subnet_id=subnet.id, first="10.0.0.4", last="10.0.0.6")
         assign(tx, subnet, 9, "10.0.0.9")
@@ -139,14 +127,14 @@ def test_a_named_address_that_cannot_be_given_says_why(
     ],
 )
 def test_a_bad_address_is_refused(database: Database, address: str, rule: str) -> None:
-    subnet = make(database)
+    subnet = open_subnet(database)
     with pytest.raises(InvalidInput, match=rule) as refused, database.transaction() as tx:
         assign(tx, subnet, 1, address)
     assert refused.value.field == "address"
 
 
 def test_a_subscription_has_one_fixed_address(database: Database) -> None:
-    subnet = make(database)
+    subnet = open_subnet(database)
     fill(database, subnet, 7)
     with database.transaction() as tx:
         elsewhere = make_subnet(tx, "10.1.0.0/24")
@@ -157,94 +145,8 @@ def test_a_subscription_has_one_fixed_address(database: Database) -> None:
         assert refused.value.extras == {"address": "10.0.0.1", "subnet_id": subnet.id}
 
 
-@pytest.mark.parametrize(
-    ("own_days", "asked_days", "rest"),
-    [
-        pytest.param(None, 30, timedelta(days=30), id="the-company's"),
-        pytest.param(3, 30, timedelta(days=3), id="the-subnet's-own"),
-        pytest.param(0, 30, None, id="the-subnet-has-none"),
-        pytest.param(None, 0, None, id="the-company-has-none"),
-    ],
-)
-def test_a_released_address_rests(
-    database: Database, clock: FakeClock, own_days: int | None, asked_days: int, rest: timedelta | None
-) -> None:
-    subnet = make(database, "10.0.0.0/32")
-    fill(database, subnet, 1)
-    with database.transaction() as tx:
-        set_quarantine(tx, subnet_id=subnet.id, quarantine_days=own_days)
-        released = release_fixed_address(tx, subscription_id=1, quarantine_days=asked_days)
-    assert released == Released(IPv4Address("10.0.0.0"), subnet.id, START + rest if rest else None)
-    if rest:
-        clock.now = START + rest - timedelta(microseconds=1)
-        with pytest.raises(Conflict), database.transaction() as tx:
-            assign(tx, subnet, 2)
-        with pytest.raises(Conflict), database.transaction() as tx:
-            assign(tx, subnet, 2, "10.0.0.0")
-        clock.now = START + rest
-    assert fill(database, subnet, 2) == ["10.0.0.0"]
-
-
-def test_an_ended_quarantine_may_be_asked_for_by_name(database: Database, clock: FakeClock) -> None:
-    subnet = make(database)
-    fill(database, subnet, 1, 2)
-    with database.transaction() as tx:
-        release(tx, 2, days=1)
-    clock.advance(days=1)
-    with database.transaction() as tx:
-        assert assign(tx, subnet, 3, "10.0.0.2") == "10.0.0.2"
-
-
-def test_returned_and_never_given_addresses_are_one_row_to_choose_from(database: Database, clock: FakeClock) -> None:
-    subnet = make(database, "10.0.0.0/28")
-    fill(database, subnet, 1, 2, 3)
-    with database.transaction() as tx:
-        assign(tx, subnet, 9, "10.0.0.9")
-        release(tx, 9, days=0)
-        release(tx, 2, days=1)
-        release(tx, 3, days=2)
-    assert fill(database, subnet, 4) == ["10.0.0.4"]
-    clock.advance(days=2)
-    assert fill(database, subnet, 5, 6, 7) == ["10.0.0.2", "10.0.0.3", "10.0.0.5"]
-
-
-def test_an_exhausted_subnet_says_when_the_next_quarantine_ends(database: Database, clock: FakeClock) -> None:
-    subnet = make(database, gateway="10.0.0.1")
-    with database.transaction() as tx:
-        add_reserved_range(tx, subnet_id=subnet.id, first="10.0.0.6", last="10.0.0.7")
-    fill(database, subnet, 2, 3, 4, 5)
-    with pytest.raises(Conflict, match="none is in quarantine: choose another subnet"), database.transaction() as tx:
-        assign(tx, subnet, 6)
-    with database.transaction() as tx:
-        release(tx, 3, days=9)
-        release(tx, 4, days=5)
-    with pytest.raises(Conflict) as refused, database.transaction() as tx:
-        assign(tx, subnet, 6)
-    assert refused.value.detail == (
-        "the subnet Residencial (10.0.0.0/29) has no free address"
-        " (2 assigned, 2 in quarantine, 1 reserved of 5 usable);"
-        " the next quarantine ends at 2026-03-07T12:00:00+00:00"
-    )
-    assert refused.value.extras == {"subnet_id": subnet.id, "next_free_at": "2026-03-07T12:00:00+00:00"}
-    clock.advance(days=5)
-    assert fill(database, subnet, 6) == ["10.0.0.4"]
-
-
-def test_the_end_that_is_promised_is_of_an_address_that_may_be_given(database: Database) -> None:
-    subnet = make(database, "10.0.0.0/29")
-    fill(database, subnet, 1, 2, 3, 4, 5, 6)
-    with database.transaction() as tx:
-        for holder in (1, 2, 3):
-            release(tx, holder, days=holder)
-        add_reserved_range(tx, subnet_id=subnet.id, first="10.0.0.1", last="10.0.0.1")
-        set_gateway(tx, subnet_id=subnet.id, gateway="10.0.0.2")
-    with pytest.raises(Conflict, match="ends at 2026-03-05") as refused, database.transaction() as tx:
-        assign(tx, subnet, 7)
-    assert "3 assigned, 1 in quarantine, 1 reserved of 5 usable" in refused.value.detail
-
-
 def test_a_moved_address_goes_on_without_rest(database: Database, clock: FakeClock) -> None:
-    subnet = make(database)
+    subnet = open_subnet(database)
     fill(database, subnet, 1)
     later = clock.advance(hours=1)
     with database.transaction() as tx:
@@ -257,7 +159,7 @@ def test_a_moved_address_goes_on_without_rest(database: Database, clock: FakeClo
 
 
 def test_a_move_is_refused_when_it_cannot_be(database: Database) -> None:
-    subnet = make(database)
+    subnet = open_subnet(database)
     fill(database, subnet, 1, 2)
     with pytest.raises(Conflict, match="subscription 2 has the fixed address"), database.transaction() as tx:
         move_fixed_address(tx, from_subscription=1, to_subscription=2)
@@ -282,7 +184,7 @@ def _release_and_assign(tx: Transaction, subnet: Subnet) -> None:
 
 
 def test_a_refusal_leaves_nothing_behind(database: Database) -> None:
-    subnet = make(database, "10.0.0.0/32")
+    subnet = open_subnet(database, "10.0.0.0/32")
     fill(database, subnet, 1)
     with pytest.raises(Conflict), database.transaction() as tx:
         _release_and_assign(tx, subnet)
@@ -291,7 +193,7 @@ def test_a_refusal_leaves_nothing_behind(database: Database) -> None:
 
 
 def test_a_large_subnet_costs_a_row_for_each_given_address_only(database: Database) -> None:
-    subnet = make(database, "10.0.0.0/8")
+    subnet = open_subnet(database, "10.0.0.0/8")
     fill(database, subnet, 1, 2)
     with database.reading() as tx:
         assert tx.session.scalar(select(func.count()).select_from(GivenAddress)) == 2
@@ -299,7 +201,7 @@ def test_a_large_subnet_costs_a_row_for_each_given_address_only(database: Databa
 
 
 def test_every_change_is_audited_with_its_author(database: Database) -> None:
-    subnet = make(database)
+    subnet = open_subnet(database)
     with database.transaction(Actor("ana", "api", "r-1")) as tx:
         assign(tx, subnet, 1)
         move_fixed_address(tx, from_subscription=1, to_subscription=2)

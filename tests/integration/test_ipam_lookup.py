@@ -254,6 +254,13 @@ def test_pages_of_one_state(database: Database, subnet: Subnet, only: Only, limi
     assert shown == pages
 
 
+def test_a_page_of_one_state_shows_no_other(database: Database, subnet: Subnet) -> None:
+    with database.transaction() as tx:
+        add_reserved_range(tx, subnet_id=subnet.id, first="10.0.0.7", last="10.0.0.7", purpose="was in quarantine")
+        assert list_addresses(tx, subnet.id, only="quarantined").lines == ()
+        assert _octets(list_addresses(tx, subnet.id).lines, "reserved") == [4, 5, 6, 7]
+
+
 @pytest.mark.parametrize(
     ("after", "count"),
     [

@@ -100,6 +100,13 @@ def test_addresses_of_a_deleted_range_are_given_next(database: Database) -> None
     assert given == ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.5", "10.0.0.7"]
 
 
+def test_a_deleted_range_over_the_network_address_does_not_set_that_free(database: Database) -> None:
+    subnet = make(database, ("10.0.0.0", "10.0.0.3", ""))
+    with database.transaction() as tx:
+        delete_reserved_range(tx, range_id=reserved_ranges(tx, subnet.id)[0].id)
+        assert assign(tx, subnet, 1) == "10.0.0.1"
+
+
 @pytest.mark.parametrize(
     ("first", "last", "field"),
     [

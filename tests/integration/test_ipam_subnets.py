@@ -203,6 +203,17 @@ def test_a_former_gateway_is_given_and_the_new_one_is_not(database: Database) ->
         assert [assign(tx, subnet, holder) for holder in (2, 3)] == ["10.0.0.1", "10.0.0.4"]
 
 
+def test_a_returned_address_that_became_the_gateway_is_not_given(database: Database) -> None:
+    with database.transaction() as tx:
+        subnet = make_subnet(tx)
+        assert [assign(tx, subnet, holder) for holder in (1, 2)] == ["10.0.0.1", "10.0.0.2"]
+        release(tx, 1, days=0)
+        set_gateway(tx, subnet_id=subnet.id, gateway="10.0.0.1")
+        assert assign(tx, subnet, 3) == "10.0.0.3"
+        set_gateway(tx, subnet_id=subnet.id, gateway=None)
+        assert assign(tx, subnet, 4) == "10.0.0.1"
+
+
 def test_only_an_empty_subnet_is_deleted_and_its_history_stays(database: Database, clock: FakeClock) -> None:
     with database.transaction() as tx:
         subnet = make_subnet(tx)

@@ -16,9 +16,8 @@ from typing import Any
 
 import pytest
 
-from core.clock import system_clock
 from core.database import Database
-from core.secrets import Keyring
+from core.runtime import Runtime
 from core.settings import Settings
 from radius import nas, replica
 from radius.attributes import ACCESS_ACCEPT
@@ -59,13 +58,18 @@ def settings(database: Database, migrated_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def embedded(migrated_sqlite: Path, keyring: Keyring, tmp_path: Path) -> Iterator[Settings]:
+def embedded(migrated_sqlite: Path, tmp_path: Path) -> Settings:
     """The same on SQLite, for what does not depend on the kind of database."""
     shutil.copy(migrated_sqlite, tmp_path / "catraca.db")
-    url = f"sqlite:///{tmp_path / 'catraca.db'}"
-    database = Database(url, keyring, system_clock)
-    yield prepared(database, url, tmp_path)
-    database.close()
+    with database_of(Settings(data_dir=tmp_path)) as database:
+        return prepared(database, f"sqlite:///{tmp_path / 'catraca.db'}", tmp_path)
+
+
+@contextmanager
+def database_of(settings: Settings) -> Iterator[Database]:
+    runtime = Runtime.open(settings)
+    yield runtime.database
+    runtime.close()
 
 
 def prepared(database: Database, url: str, data_dir: Path) -> Settings:
@@ -156,7 +160,7 @@ def test_several_workers_share_a_port(embedded: Settings) -> None:
             assert log_in(embedded, identifier=identifier) == ACCESS_ACCEPT
 
 
-def test_a_process_that_is_killed_comes_back(embedded: Settings, database: Database) -> None:
+def test_a_process_that_is_killed_comes_back(embedded: Settings) -> None:
     with running(embedded) as processes:
         before = processes.pids()
         for name, pid in before.items():
@@ -164,14 +168,15 @@ def test_a_process_that_is_killed_comes_back(embedded: Settings, database: Datab
             await_that(lambda name=name: processes.pids().get(name, before[name]) != before[name])  # type: ignore[misc]
         assert log_in(embedded, identifier=77) == ACCESS_ACCEPT
         account(embedded, b"after the crash")
-        await_that(lambda: sessions(database) == ["after the crash"])
+        with database_of(embedded) as database:
+            await_that(lambda: sessions(database) == ["after the crash"])
 
 
-def test_records_acknowledged_while_the_drainer_is_dead_are_not_lost(settings: Settings, database: Database) -> None:
-    with running(settings) as processes:
+def test_records_acknowledged_while_the_drainer_is_dead_are_not_lost(embedded: Settings) -> None:
+    with running(embedded) as processes, database_of(embedded) as database:
         os.kill(processes.pids()["sync"], signal.SIGKILL)
         for number in range(10):
-            account(settings, b"s%d" % number)
+            account(embedded, b"s%d" % number)
         await_that(lambda: sessions(database) == [f"s{number}" for number in range(10)])
 
 
@@ -200,6 +205,14 @@ def test_the_children_go_with_their_parent(embedded: Settings, how: signal.Signa
     await_that(lambda: gone(pids))
     parent.stdin.close()
     parent.stdout.close()
+
+
+def test_a_process_that_does_not_listen_is_ended_by_force(embedded: Settings) -> None:
+    with running(embedded) as processes:
+        pids = processes.pids()
+        for pid in pids.values():
+            os.kill(pid, signal.SIGSTOP)
+    assert gone(pids)
 
 
 def refused(settings: Settings, **changes: Any) -> str:
@@ -254,9 +267,7 @@ def test_with_records_but_without_a_database_authentication_and_accounting_go_on
         await_that(lambda: sessions(database) == ["during the outage"])
 
 
-def test_access_records_that_are_deleted_are_made_anew_and_all_processes_use_them(
-    embedded: Settings, database: Database
-) -> None:
+def test_access_records_that_are_deleted_are_made_anew_and_all_processes_use_them(embedded: Settings) -> None:
     with running(embedded) as processes:
         before = processes.pids()
         log_in(embedded)
@@ -264,6 +275,6 @@ def test_access_records_that_are_deleted_are_made_anew_and_all_processes_use_the
         embedded.lmdb_path.unlink()
         await_that(lambda: embedded.lmdb_path.exists())
         await_that(lambda: all(processes.pids().get(name, pid) != pid for name, pid in before.items()))
-        with database.transaction() as tx:
+        with database_of(embedded) as database, database.transaction() as tx:
             replica.put(tx, pack(record(9, "bia"), tx.keyring.seal))
         await_that(lambda: log_in(embedded, b"bia", identifier=int(time.monotonic() * 50) % 256) == ACCESS_ACCEPT)
