@@ -209,9 +209,15 @@ def _session(packet: Packet, status: int, received: Received) -> AccountingRecor
 
 
 def event_instant(event_timestamp: int | None, delay: int | None, received_at: datetime) -> datetime:
-    """When it happened: `event_timestamp` (epoch seconds) unless silly, else receipt less `delay` (seconds)."""
+    """When it happened: `event_timestamp` (epoch seconds) unless silly, else receipt less `delay` (seconds).
+
+    What came within its own second happened at its receipt: a NAS that reports before and after a CoA, both within one
+    second, would otherwise leave open which of the two policies is the later one.
+    """
     if event_timestamp is not None:
         event = datetime.fromtimestamp(event_timestamp, UTC)
+        if event <= received_at < event + timedelta(seconds=1):
+            return received_at
         if received_at - OLDEST_EVENT <= event <= received_at:
             return event
     if delay is not None and timedelta(seconds=delay) <= OLDEST_EVENT:

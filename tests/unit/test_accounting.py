@@ -43,6 +43,7 @@ def epoch(instant: datetime) -> int:
     return int(instant.timestamp())
 
 
+LATER = timedelta(milliseconds=250)
 INSTANTS = {
     "event timestamp": (epoch(ago(seconds=40)), None, ago(seconds=40)),
     "event timestamp beats delay": (epoch(ago(seconds=40)), 7, ago(seconds=40)),
@@ -57,6 +58,13 @@ INSTANTS = {
     "more than a day late is not": (epoch(ago(days=1)) - 1, None, NOW),
     "a silly delay": (None, 2**32 - 1, NOW),
 }
+
+
+def test_what_came_within_its_own_second_happened_at_its_receipt() -> None:
+    """Before and after a CoA in one second: the second report is the later one."""
+    first, second = (event_instant(epoch(NOW), None, NOW + wait) for wait in (LATER, 2 * LATER))
+    assert first < second
+    assert event_instant(epoch(NOW), None, NOW + timedelta(seconds=1)) == NOW
 
 
 @pytest.mark.parametrize(("event", "delay", "expected"), INSTANTS.values(), ids=INSTANTS.keys())
