@@ -41,6 +41,7 @@ class Product:
     runtime: Runtime
     http: HttpServer
     radius: RadiusProcesses
+    worker: Embedded | None
     token: str
     token_is_new: bool
 
@@ -62,7 +63,9 @@ class Product:
 
     def failed_part(self) -> str | None:
         """The name of a part that died, for the process to end with it; RADIUS processes are started again."""
-        return None if self.http.alive else "the HTTP server"
+        if not self.http.alive:
+            return "the HTTP server"
+        return None if self.worker is None or self.worker.alive else "the worker or beat"
 
     def status(self) -> dict[str, object]:
         """What `--json-status` writes."""
@@ -96,21 +99,22 @@ def running(settings: Settings) -> Iterator[Product]:
         radius = RadiusProcesses(settings)
         stops.append(radius.stop)
         radius.start()
-        start_worker(runtime, stops)
+        worker = start_worker(runtime, stops)
         http = HttpServer(app, listener)
         stops.append(http.stop)
         http.start()
-        yield Product(runtime, http, radius, token, is_new)
+        yield Product(runtime, http, radius, worker, token, is_new)
 
 
-def start_worker(runtime: Runtime, stops: list[Callable[[], None]]) -> None:
-    """The embedded worker and beat, or the way to wake those of other processes."""
-    if runtime.settings.embedded:
-        embedded = Embedded(runtime)
-        stops.append(embedded.stop)
-        embedded.start()
-    else:
+def start_worker(runtime: Runtime, stops: list[Callable[[], None]]) -> Embedded | None:
+    """The embedded worker and beat, or (None) the way to wake those of other processes."""
+    if not runtime.settings.embedded:
         runtime.database.wake = wake_with(make_celery(runtime.settings, lambda: runtime))
+        return None
+    embedded = Embedded(runtime)
+    stops.append(embedded.stop)
+    embedded.start()
+    return embedded
 
 
 def with_free_ports(settings: Settings) -> Settings:

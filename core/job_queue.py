@@ -140,8 +140,9 @@ def mark_announced(session: Session, job_ids: Sequence[int], real_now: datetime)
 
 
 def free_claims(session: Session) -> None:
-    """End the lease of every claimed job: the sweep finds it at once."""
-    session.execute(update(Job).where(Job.lease_until.is_not(None)).values(lease_until=None))
+    """End the lease of every claimed job and take back what was announced: the sweep finds them at once."""
+    held = or_(Job.lease_until.is_not(None), Job.announced_at.is_not(None))
+    session.execute(update(Job).where(held).values(lease_until=None, announced_at=None))
 
 
 def purge_done(session: Session, now: datetime) -> int:

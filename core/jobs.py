@@ -16,6 +16,8 @@ from core.job_queue import Job, claim, due_jobs, free_claims, mark_announced, pu
 from core.leases import forget_leases, hold_lease
 from core.logs import get_logger
 from core.outcomes import Applied, Outcome, Refused, Retry
+from core.patience import persist
+from core.redaction import redact_text
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -72,7 +74,7 @@ def run_job(runtime: Runtime, job_id: int) -> Outcome | None:
     if job is None:
         return None
     outcome = _attempt(runtime, job)
-    _conclude(runtime, job, outcome)
+    persist(lambda: _conclude(runtime, job, outcome), job.lease_until or system_clock())
     return outcome
 
 
@@ -100,11 +102,11 @@ def _conclude(runtime: Runtime, job: Job, outcome: Outcome) -> None:
         row.lease_until = None
         match outcome:
             case Applied(detail=detail):
-                row.status, row.done_at, row.detail, row.failures = "done", tx.now, detail, 0
+                row.status, row.done_at, row.detail, row.failures = "done", tx.now, redact_text(detail), 0
             case Refused(reason=reason):
-                row.status, row.done_at, row.detail = "refused", tx.now, reason
+                row.status, row.done_at, row.detail = "refused", tx.now, redact_text(reason)
             case Retry(after=after, reason=reason):
-                row.status, row.due_at, row.detail = "waiting", tx.now + after, reason
+                row.status, row.due_at, row.detail = "waiting", tx.now + after, redact_text(reason)
                 row.failures += 1
 
 

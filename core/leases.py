@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from core.clock import system_clock
 from core.columns import UtcDateTime
 from core.database import Database
+from core.patience import persist
 from core.tables import Base
 
 
@@ -30,18 +31,21 @@ class Lease(Base):
 @contextmanager
 def hold_lease(database: Database, name: str, length: timedelta) -> Iterator[bool]:
     """Try to hold `name` for the block, at most `length`; yields whether it is ours."""
-    holder = uuid.uuid4().hex
-    held = _take(database, name, holder, length)
+    holder, now = uuid.uuid4().hex, system_clock()
+    held = _take(database, name, holder, now, length)
     try:
         yield held
     finally:
         if held:
-            with database.transaction() as tx:
-                tx.session.execute(delete(Lease).where(Lease.name == name, Lease.holder == holder))
+            persist(lambda: _give_back(database, name, holder), now + length)
 
 
-def _take(database: Database, name: str, holder: str, length: timedelta) -> bool:
-    now = system_clock()
+def _give_back(database: Database, name: str, holder: str) -> None:
+    with database.transaction() as tx:
+        tx.session.execute(delete(Lease).where(Lease.name == name, Lease.holder == holder))
+
+
+def _take(database: Database, name: str, holder: str, now: datetime, length: timedelta) -> bool:
     try:
         with database.transaction() as tx:
             row = tx.session.scalar(select(Lease).where(Lease.name == name).with_for_update())

@@ -158,6 +158,11 @@ class Embedded:
         if not self._ready.wait(timeout):
             raise RuntimeError("the embedded worker did not start")
 
+    @property
+    def alive(self) -> bool:
+        """Whether worker and beat both still run."""
+        return all(thread.is_alive() for thread in self._threads)
+
     def stop(self) -> None:
         """Ask both to end; unfinished jobs keep their rows and run at the next start."""
         self._beat.stop()

@@ -49,7 +49,7 @@ class Narrator:
         self._say(f"\n[bold red]Not as told[/]: {text}")
 
     def stays(self, url: str, data_dir: Path) -> None:
-        self._say(f"\nEverything keeps running until Ctrl-C: {url}/docs, and")
+        self._say(f"\nEverything keeps running until Ctrl-C: {url}/api/v1/openapi.json, and")
         self._say(f"  CATRACA_DATA_DIR={data_dir} catraca subscription list")
 
     def _say(self, text: str) -> None:

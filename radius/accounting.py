@@ -12,6 +12,7 @@ spelled `hex:…`, and `octets_of` gives back what the NAS has to hear in a CoA.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -42,10 +43,12 @@ from radius.attributes import (
     NAS_PORT_ID,
     USER_NAME,
 )
-from radius.codec import Malformed, Packet, parse
+from radius.codec import Malformed, parse
 from radius.records import read_class
 
 Address = IPv4Address | IPv6Address
+Values = Mapping[int, bytes]
+"""The first value of each type of attribute."""
 
 SESSION_STATUSES = frozenset({ACCT_STATUS_START, ACCT_STATUS_STOP, ACCT_STATUS_INTERIM_UPDATE})
 RESTART_STATUSES = frozenset({ACCT_STATUS_ACCOUNTING_ON, ACCT_STATUS_ACCOUNTING_OFF})
@@ -164,45 +167,46 @@ def read_record(received: Received) -> AccountingRecord | Unusable:
         packet = parse(received.datagram)
     except Malformed as error:
         return Unusable(error.reason)
-    status = _number(packet, ACCT_STATUS_TYPE)
+    values = dict(reversed(packet.attributes))  # of several, the first
+    status = _number(values, ACCT_STATUS_TYPE)
     if status in RESTART_STATUSES:
-        return _restart(packet, status, received)
+        return _restart(values, status, received)
     if status not in SESSION_STATUSES:
         return Unusable("status_type")
-    if not packet.first(ACCT_SESSION_ID):
+    if not values.get(ACCT_SESSION_ID):
         return Unusable("no_session_id")
-    return _session(packet, status, received)
+    return _session(values, packet.every(CLASS), status, received)
 
 
-def _restart(packet: Packet, status: int, received: Received) -> AccountingRecord:
-    at = event_instant(None, _number(packet, ACCT_DELAY_TIME), received.at)
-    reported = _address(packet.first(NAS_IP_ADDRESS))
+def _restart(values: Values, status: int, received: Received) -> AccountingRecord:
+    at = event_instant(None, _number(values, ACCT_DELAY_TIME), received.at)
+    reported = _address(values, NAS_IP_ADDRESS)
     return AccountingRecord(status, received.nas_id, received.source, at, nas_ip_address=reported)
 
 
-def _session(packet: Packet, status: int, received: Received) -> AccountingRecord:
-    at = event_instant(_number(packet, EVENT_TIMESTAMP), _number(packet, ACCT_DELAY_TIME), received.at)
-    seconds = _number(packet, ACCT_SESSION_TIME)
+def _session(values: Values, classes: Iterable[bytes], status: int, received: Received) -> AccountingRecord:
+    at = event_instant(_number(values, EVENT_TIMESTAMP), _number(values, ACCT_DELAY_TIME), received.at)
+    seconds = _number(values, ACCT_SESSION_TIME)
     if seconds is not None and seconds > LONGEST_SESSION_SECONDS:
         seconds = None
-    granted = next(filter(None, map(read_class, packet.every(CLASS))), None)
-    cause = _number(packet, ACCT_TERMINATE_CAUSE)
+    granted = next(filter(None, map(read_class, classes)), None)
+    cause = _number(values, ACCT_TERMINATE_CAUSE)
     return AccountingRecord(
         status=status,
         nas_id=received.nas_id,
         nas_address=received.source,
         at=at,
-        acct_session_id=_text(packet, ACCT_SESSION_ID),
-        user_name=_text(packet, USER_NAME),
+        acct_session_id=_text(values, ACCT_SESSION_ID),
+        user_name=_text(values, USER_NAME),
         began_at=_began(status, at, seconds),
         subscription_id=granted[0] if granted else None,
         granted_fingerprint=granted[1] if granted else "",
-        framed_ip_address=_address(packet.first(FRAMED_IP_ADDRESS)) or _address(packet.first(FRAMED_IPV6_ADDRESS)),
-        nas_ip_address=_address(packet.first(NAS_IP_ADDRESS)),
-        calling_station_id=_text(packet, CALLING_STATION_ID),
-        nas_port_id=_port(packet),
-        input_octets=_octets(packet, ACCT_INPUT_OCTETS, ACCT_INPUT_GIGAWORDS),
-        output_octets=_octets(packet, ACCT_OUTPUT_OCTETS, ACCT_OUTPUT_GIGAWORDS),
+        framed_ip_address=_address(values, FRAMED_IP_ADDRESS) or _address(values, FRAMED_IPV6_ADDRESS),
+        nas_ip_address=_address(values, NAS_IP_ADDRESS),
+        calling_station_id=_text(values, CALLING_STATION_ID),
+        nas_port_id=_port(values),
+        input_octets=_octets(values, ACCT_INPUT_OCTETS, ACCT_INPUT_GIGAWORDS),
+        output_octets=_octets(values, ACCT_OUTPUT_OCTETS, ACCT_OUTPUT_GIGAWORDS),
         session_seconds=seconds or 0,
         terminate_cause="" if cause is None else TERMINATE_CAUSES.get(cause, str(cause)),
     )
@@ -231,31 +235,32 @@ def _began(status: int, at: datetime, seconds: int | None) -> datetime | None:
     return None if seconds is None else at - timedelta(seconds=seconds)
 
 
-def _octets(packet: Packet, low: int, high: int) -> int:
+def _octets(values: Values, low: int, high: int) -> int:
     """32-bit counter with its Gigawords (RFC 2869 §5.1)."""
-    return min(((_number(packet, high) or 0) << 32) + (_number(packet, low) or 0), MOST_OCTETS)
+    return min(((_number(values, high) or 0) << 32) + (_number(values, low) or 0), MOST_OCTETS)
 
 
-def _number(packet: Packet, kind: int) -> int | None:
+def _number(values: Values, kind: int) -> int | None:
     """A 32-bit value; None when absent or of another length."""
-    value = packet.first(kind)
+    value = values.get(kind)
     return int.from_bytes(value) if value is not None and len(value) == 4 else None
 
 
-def _address(value: bytes | None) -> Address | None:
+def _address(values: Values, kind: int) -> Address | None:
+    value = values.get(kind)
     if value is None or len(value) not in (4, 16):
         return None
     address = ip_address(value)
     return None if address in _NO_ADDRESS else address
 
 
-def _port(packet: Packet) -> str:
-    number = _number(packet, NAS_PORT)
-    return _text(packet, NAS_PORT_ID) or ("" if number is None else str(number))
+def _port(values: Values) -> str:
+    number = _number(values, NAS_PORT)
+    return _text(values, NAS_PORT_ID) or ("" if number is None else str(number))
 
 
-def _text(packet: Packet, kind: int) -> str:
-    return text_of(packet.first(kind) or b"")
+def _text(values: Values, kind: int) -> str:
+    return text_of(values.get(kind) or b"")
 
 
 def text_of(octets: bytes) -> str:

@@ -173,6 +173,8 @@ class AcctWorker:
     def _swallow(self, error: Exception) -> None:
         """Count, and log where it happened (never the message: it could quote a packet)."""
         self._service.count("failure", type(error).__name__)
+        if isinstance(error, StoreUnavailable | OSError):  # which the next turn may well meet again at once
+            time.sleep(_RETRY_SECONDS / 4)
         where = traceback.extract_tb(error.__traceback__)[-1]
         self._complain("swallowed %s at %s:%s", type(error).__name__, where.filename, where.lineno)
 

@@ -111,7 +111,7 @@ def change_nas(
     after = {field: values[field] for field in before}
     if not after:
         return nas
-    _refuse_taken(tx, after, nas_id)
+    _refuse_taken(tx, after)
     for field, value in after.items():
         setattr(nas, field, value)
     _flush(tx)
@@ -239,11 +239,11 @@ def _port(value: Any) -> int:
     return value
 
 
-def _refuse_taken(tx: Transaction, values: Mapping[str, Any], own_id: int | None = None) -> None:
+def _refuse_taken(tx: Transaction, values: Mapping[str, Any]) -> None:
     for field in ("name", "network"):
         if field in values:
             taken = tx.session.scalar(select(Nas).where(getattr(Nas, field) == values[field]))
-            if taken is not None and taken.id != own_id:
+            if taken is not None:
                 what = f"the {field} {values[field]}"
                 raise Conflict(f"{what} belongs to NAS {taken.name} already", nas_id=taken.id, nas_name=taken.name)
 

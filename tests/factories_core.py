@@ -1,4 +1,4 @@
-"""Rows of the core for tests, and threads that race."""
+"""Traces in the database for tests to count, and threads that race."""
 
 from __future__ import annotations
 
@@ -7,36 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from core.audit import AuditEntry
 from core.database import Database, Transaction
-from core.job_queue import Job
 
 Result = TypeVar("Result")
 PATIENCE = 60.0
 """Seconds until a test that waits for another thread or process gives up; nothing is measured by it."""
-
-
-def make_job(database: Database, kind: str = "test.kind", key: str = "1", **options: object) -> int:
-    """Enqueue one job in a transaction of its own; gives its id. `options` are those of `enqueue`."""
-    with database.transaction() as tx:
-        tx.enqueue(kind, key, **options)  # type: ignore[arg-type]
-    with database.reading() as tx:
-        found = tx.session.scalar(select(func.max(Job.id)).where(Job.kind == kind, Job.key == key))
-    assert found is not None
-    return found
-
-
-def jobs_in(database: Database) -> list[Job]:
-    """All jobs, oldest first."""
-    with database.reading() as tx:
-        return list(tx.session.scalars(select(Job).order_by(Job.id)))
-
-
-def job_in(database: Database, job_id: int) -> Job:
-    with database.reading() as tx:
-        return tx.session.get_one(Job, job_id)
 
 
 def audit_of(database: Database, entity: str) -> list[AuditEntry]:

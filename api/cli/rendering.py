@@ -21,6 +21,8 @@ from api.openapi import Json, resolve
 from core.units import format_money, format_rate
 
 NONE = "–"
+WIDE = 240
+"""Columns of a table that goes into a pipe or a file."""
 _LONG, _SHORT = "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M"
 
 
@@ -54,7 +56,7 @@ class Painter:
     def __init__(self, schemas: Mapping[str, Any], zone: str) -> None:
         self._schemas = schemas
         self._zone = ZoneInfo(zone)
-        self._console = Console(highlight=False)
+        self._console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 
     def print(self, content: Any, schema: Json) -> None:
         """The answer: a page as a table, anything else as names and values."""
@@ -80,7 +82,8 @@ class Painter:
         for name in names:
             right = isinstance(rows[0].get(name), int) and not isinstance(rows[0].get(name), bool)
             title = name.removesuffix("_cents").removesuffix("_bps")
-            table.add_column(title, justify="right" if right else "left", no_wrap=name == "id" or name.endswith("at"))
+            whole = name == "id" or name.endswith("_at")
+            table.add_column(title, justify="right" if right else "left", no_wrap=whole, overflow="fold")
         for row in rows:
             table.add_row(*(escape(self._word(name, row.get(name), described, _SHORT)) for name in names))
         return table

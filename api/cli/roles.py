@@ -145,10 +145,11 @@ def _readable_errors() -> Iterator[None]:
     from api.instance import AlreadyRunning
     from api.serving import AddressTaken
     from core.errors import CatracaError
+    from core.secrets import KeyMissing
 
     try:
         yield
-    except (AlreadyRunning, AddressTaken) as error:
+    except (AlreadyRunning, AddressTaken, KeyMissing, OSError) as error:
         raise click.ClickException(str(error)) from None
     except CatracaError as error:
         raise click.ClickException(error.detail) from None
@@ -177,10 +178,10 @@ def _tell(product: Product) -> None:
         "RADIUS accounting": f"{settings.radius_address} UDP {product.acct_port}",
         "worker and beat": "inside" if settings.embedded else "celery -A api.celery_app worker, … beat",
         "data": str(settings.data_dir.resolve()),
-        "operator's token in": str(product.token_file.resolve()),
+        "operator's token": f"in {product.token_file.resolve()}" if product.token else "make one: catraca token create",
     }
-    if product.token_is_new:
-        lines["operator's token"] = f"{product.token} (shown this once)"
+    if product.token_is_new and sys.stdout.isatty():  # elsewhere it would end up in a log
+        lines["shown this once"] = product.token
     click.echo("Catraca is up.")
     for name, value in lines.items():
         click.echo(f"  {name:<22} {value}")

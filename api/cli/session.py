@@ -44,6 +44,7 @@ def has_installation(settings: Settings) -> bool:
 def opened(settings: Settings) -> Iterator[Runtime]:
     """The installation, which has to exist; quiet logs."""
     from core.runtime import Runtime
+    from core.secrets import KeyMissing
 
     configure_logs("error" if settings.log_level == "info" else settings.log_level, settings.log_format)
     if not has_installation(settings):
@@ -51,7 +52,10 @@ def opened(settings: Settings) -> Iterator[Runtime]:
             f"there is no installation in {settings.data_dir}: start one with `catraca up`, make one with "
             "`catraca migrate`, or name its directory with `catraca --data-dir DIR …`"
         )
-    runtime = Runtime.open(settings)
+    try:
+        runtime = Runtime.open(settings)
+    except (KeyMissing, OSError) as error:
+        raise click.ClickException(f"the installation in {settings.data_dir} cannot be opened: {error}") from None
     try:
         yield runtime
     finally:

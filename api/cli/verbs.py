@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from api.cli.options import NOTHING, argument, option, read
+from api.cli.options import argument, option, read
 from api.cli.session import local_operator, on_terminal, opened, read_settings
 from api.openapi import Json, Operation, operations, resolve
 
@@ -105,6 +105,3 @@ def _print(operation: Operation, status: int, content: Any, as_json: bool, setti
     else:
         rendering.Painter(operation.schemas, settings.timezone).print(content, operation.answer)
     return 0
-
-
-__all__ = ["NOTHING", "VerbGroup", "document_operations", "make_verb"]

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from starlette.requests import Request
 
 from api.fields import Instant, PathKey
-from api.models import Page, View
+from api.models import Page, View, columns
 from api.paging import Pages
 from api.requests import read, write
 from core.database import Transaction
@@ -23,6 +23,8 @@ Status = Literal["waiting", "running", "done", "refused"]
 
 
 class JobView(View):
+    model_config = columns("id", "kind", "key", "status", "due_at", "runs", "detail")
+
     id: int = Field(description="The job's id", examples=[41])
     kind: str = Field(description="What is to be done, or what has happened", examples=["session.changed"])
     key: str = Field(description="To what", examples=["3"])

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from api import tokens
 from api.fields import Instant, Name, PathKey
-from api.models import Body, Page, View
+from api.models import Body, Page, View, columns
 from api.paging import Pages
 from api.requests import write
 from core.database import Transaction
@@ -29,6 +29,8 @@ class TokenIn(Body):
 
 
 class TokenView(View):
+    model_config = columns("id", "name", "operator", "expires_at", "revoked_at", "last_used_at")
+
     id: int = Field(description="The token's id", examples=[3])
     name: str = Field(description="What the token is for", examples=["billing import"])
     operator: str = Field(description="The name that the audit trail shows", examples=["ana"])

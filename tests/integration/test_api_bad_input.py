@@ -6,6 +6,7 @@ command: what a command refuses by its own rules is in the second table, which r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,7 @@ def test_a_bad_value_is_refused_with_field_rule_and_example(
     assert entry["rule"]
     assert entry["rule"] in content["detail"]
     assert entry["example"] is not None
-    assert str(value) not in str(entry["rule"]) or len(str(value)) < 3
+    assert re.fullmatch(rf"{field}(\.\d+)?", entry["field"])
 
 
 @pytest.mark.parametrize(("operation", "field", "value"), list(query_cases()))

@@ -266,3 +266,10 @@ def test_keys_are_rotated(run: Run, runtime: Runtime) -> None:
     refused = run("secrets", "rotate", "--drop-old")
     assert refused.code == 1
     assert "too young" in refused.err
+
+
+def test_a_key_file_that_holds_no_key_is_told(run: Run, runtime: Runtime) -> None:
+    runtime.settings.resolved_key_file.write_text("not a key\n")
+    result = run("plan", "list")
+    assert result.code == 1
+    assert "line 1 of the key file is not a key" in result.err

@@ -13,7 +13,8 @@ from core.audit import AuditEntry
 from core.database import SQLITE_BUSY_SECONDS, Database, Transaction
 from core.errors import NotFound
 from core.leases import Lease
-from tests.factories_core import audit_of, jobs_in, note, race
+from tests.factories_core import audit_of, note, race
+from tests.factories_jobs import jobs_in
 from tests.ticking import START, FakeClock
 
 THREADS, ROUNDS = 16, 8

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy import event, select, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.pool import QueuePool
 
 import core.database
@@ -20,7 +20,8 @@ from core.errors import Unavailable
 from core.leases import Lease
 from core.migrate import is_current, migrate
 from core.secrets import Keyring
-from tests.factories_core import PATIENCE, audit_of, jobs_in, note
+from tests.factories_core import PATIENCE, audit_of, note
+from tests.factories_jobs import jobs_in
 from tests.postgres import PostgresServer, find_postgres
 from tests.ticking import FakeClock
 
@@ -170,8 +171,10 @@ def test_no_connection_left(database: Database) -> None:
 
 
 def test_gone_and_back(keyring: Keyring, clock: FakeClock) -> None:
-    with own_server() as server, suppress(psycopg.OperationalError), server.database() as url:
-        database = Database(url, keyring, clock)
+    with own_server() as server:
+        with server.database() as url:
+            whole = make_url(url).set(database="postgres")  # the server is ours: its own database is one to use
+        database = Database(whole.render_as_string(hide_password=False), keyring, clock)
         migrate(database)
         write(database)
 

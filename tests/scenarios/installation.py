@@ -82,9 +82,7 @@ def workers(data_dir: Path, settings: Mapping[str, str]) -> Iterator[None]:
             _end(process)
 
 
-def _celery(
-    name: str, arguments: list[str], environment: Mapping[str, str], data_dir: Path
-) -> subprocess.Popen[bytes]:
+def _celery(name: str, arguments: list[str], environment: Mapping[str, str], data_dir: Path) -> subprocess.Popen[bytes]:
     with (data_dir / f"{name}.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "api.celery_app", *arguments],

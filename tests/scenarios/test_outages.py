@@ -1,4 +1,4 @@
-"""The database locked or gone, the broker gone, the product killed: RADIUS goes on, nothing that was promised is lost."""
+"""Database locked or gone, broker gone, product killed: RADIUS goes on, and nothing that was promised is lost."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ import pytest
 from tests.factories import cpf
 from tests.postgres import PostgresServer, find_postgres
 from tests.radclient import ACCEPT, Answer
+from tests.redis_server import RedisServer
 from tests.scenarios.installation import NAS_SECRET, Installation, installed, workers
 from tests.scenarios.line import METHODS, Line
-from tests.scenarios.provider import Customer, Provider, found, invoice, sign_up
+from tests.scenarios.provider import Customer, found, invoice, sign_up
 from tests.scenarios.receiver import DISCONNECT, CoaReceiver
 from tests.scenarios.waiting import until
 
 FULL_SPEED, WALLED = "250M/500M", "256k/256k"
+HASTY = {"CATRACA_COA_TIMEOUT_SECONDS": "1", "CATRACA_COA_TRIES": "1"}
 RECORDS = 40
+NEWCOMER = {"name": "Rita Lima", "document": cpf(300_000_001)}
 
 
 @pytest.fixture
@@ -50,20 +53,21 @@ def own_postgres(postgres: PostgresServer) -> Iterator[PostgresServer]:
 def test_authentication_and_accounting_outlive_the_database(
     own_postgres: PostgresServer, receiver: CoaReceiver, tmp_path: Path
 ) -> None:
-    with own_postgres.database() as url, installed(tmp_path, {"CATRACA_DATABASE_URL": url}) as installation:
+    with (
+        silent_port() as (port, asked),
+        own_postgres.database() as url,
+        installed(tmp_path, {"CATRACA_DATABASE_URL": url, **HASTY}) as installation,
+    ):
         api, clock = installation.api, installation.clock
-        provider = found(api, receiver.server.port)
-        ana, debtor = (sign_up(api, provider, login) for login in ("ana@lab", "devedor@lab"))
+        provider = found(api, port)
+        ana, debtor, paused = (sign_up(api, provider, f"{name}@lab") for name in ("ana", "devedor", "viajante"))
         suspend(installation, debtor)
-        trusted_until = clock() + timedelta(days=2)
-        api.post(
-            f"/subscriptions/{debtor.subscription_id}/trust-unblock", until=trusted_until.isoformat(), note="promised"
-        )
-        before, trusted, during = (Line(installation.radclient(), who.login) for who in (ana, debtor, ana))
-        for line in (before, trusted):
-            answered(line, FULL_SPEED)
-            line.dial()
-            until(lambda line=line: line.session_id in sessions(installation), "the session is seen")  # type: ignore[misc]
+        until_then = (clock() + timedelta(days=2)).isoformat()
+        api.post(f"/subscriptions/{debtor.subscription_id}/trust-unblock", until=until_then, note="promised")
+        before, trusted, travelling = lines = [connected(installation, who) for who in (ana, debtor, paused)]
+        until(lambda: {line.session_id for line in lines} == sessions(installation), "the sessions are seen")
+        api.post(f"/subscriptions/{paused.subscription_id}/pause", note="travelling")
+        until(asked.is_set, "the product waits for the router's answer")
 
         own_postgres.stop()
         refused(installation)
@@ -72,18 +76,22 @@ def test_authentication_and_accounting_outlive_the_database(
         clock.advance(timedelta(days=3))
         assert trusted.asks().get("Mikrotik-Rate-Limit") == WALLED, "what time alone decides holds at its instant"
         trusted.interim()
+        travelling.interim()
         before.interim(**{"Acct-Input-Octets": 4711})
         before.hang_up()
+        during = Line(installation.radclient(), ana.login)
         during.dial()
 
         own_postgres.start()
-        told = receiver.next_request(debtor.login, since=0)
-        assert (told.kind, told.attributes["Acct-Session-Id"]) == (DISCONNECT, trusted.session_id)
         until(lambda: during.session_id in sessions(installation), "accounting of the outage arrives")
         assert before.session_id not in sessions(installation, only_open=True)
         rows = api.get("/sessions", user_name=ana.login)["items"]
         assert {row["acct_session_id"]: row["input_octets"] for row in rows}[before.session_id] == 4711
         register(installation)
+        api.patch(f"/nas/{provider.nas_id}", coa_port=receiver.server.port)
+        for who, line in ((debtor, trusted), (paused, travelling)):
+            told = receiver.next_request(who.login, since=0)
+            assert (told.kind, told.attributes["Acct-Session-Id"]) == (DISCONNECT, line.session_id)
 
 
 def test_a_locked_sqlite_refuses_changes_and_loses_nothing(tmp_path: Path) -> None:
@@ -93,7 +101,7 @@ def test_a_locked_sqlite_refuses_changes_and_loses_nothing(tmp_path: Path) -> No
         line = Line(installation.radclient(), ana.login)
         answered(line, FULL_SPEED)
         with locked(tmp_path / "catraca.db"), installation.http() as http:
-            refusal = http.post("/subscribers", json={"name": "Rita Lima", "document": cpf(300_000_001)})
+            refusal = http.post("/subscribers", json=NEWCOMER)
             problem(refusal, "locked")
             assert http.get("/subscribers").status_code == 200, "readers need not wait for a writer"
             assert line.dial().code == ACCEPT
@@ -106,9 +114,7 @@ def test_kill_9_in_the_middle_of_everything(receiver: CoaReceiver, tmp_path: Pat
     with installed(tmp_path) as installation, silent_port() as (port, asked):
         provider = found(installation.api, port)
         ana, debtor = (sign_up(installation.api, provider, login) for login in ("ana@lab", "devedor@lab"))
-        line = Line(installation.radclient(), ana.login)
-        answered(line, FULL_SPEED)
-        line.dial()
+        line = connected(installation, ana)
         until(lambda: line.session_id in sessions(installation), "the session is seen")
         unpaid = suspend(installation, debtor)
         installation.api.post(f"/subscriptions/{ana.subscription_id}/pause", note="travelling")
@@ -133,9 +139,7 @@ def test_sigterm_while_a_router_does_not_answer(receiver: CoaReceiver, tmp_path:
     with installed(tmp_path) as installation, silent_port() as (port, asked):
         provider = found(installation.api, port)
         ana = sign_up(installation.api, provider, "ana@lab")
-        line = Line(installation.radclient(), ana.login)
-        answered(line, FULL_SPEED)
-        line.dial()
+        line = connected(installation, ana)
         until(lambda: line.session_id in sessions(installation), "the session is seen")
         installation.api.post(f"/subscriptions/{ana.subscription_id}/pause", note="travelling")
         until(asked.is_set, "the product waits for the router's answer")
@@ -151,16 +155,12 @@ def test_sigterm_while_a_router_does_not_answer(receiver: CoaReceiver, tmp_path:
 def test_without_the_broker_changes_wait_for_it(
     postgres: PostgresServer, receiver: CoaReceiver, tmp_path: Path
 ) -> None:
-    from tests.redis_server import RedisServer
-
     with postgres.database() as url, RedisServer() as redis:
         settings = {"CATRACA_DATABASE_URL": url, "CATRACA_BROKER_URL": redis.url}
         with installed(tmp_path, settings) as installation, workers(tmp_path, settings):
             provider = found(installation.api, receiver.server.port)
             ana = sign_up(installation.api, provider, "ana@lab")
-            line = Line(installation.radclient(), ana.login)
-            answered(line, FULL_SPEED)
-            line.dial()
+            line = connected(installation, ana)
             until(lambda: line.session_id in sessions(installation), "the session is seen")
             redis.stop()
             installation.api.post(f"/subscriptions/{ana.subscription_id}/pause", note="travelling")
@@ -177,6 +177,14 @@ def suspend(installation: Installation, customer: Customer) -> int:
     installation.api.post("/dunning/runs")
     assert installation.api.get(f"/subscriptions/{customer.subscription_id}")["state"] == "SUSPENDED"
     return unpaid
+
+
+def connected(installation: Installation, customer: Customer) -> Line:
+    """Their line with a session whose Start was acknowledged."""
+    line = Line(installation.radclient(), customer.login)
+    answered(line, FULL_SPEED)
+    line.dial()
+    return line
 
 
 def answered(line: Line, rate_limit: str) -> Answer:
@@ -207,7 +215,9 @@ def refused(installation: Installation) -> None:
     """Reading and writing are refused, with a reason and when to try again; the process says that it lives."""
     with installation.http() as http:
         problem(http.get("/subscriptions"), "cannot be reached")
-        problem(http.post("/subscribers", json={"name": "Rita Lima", "document": cpf(300_000_001)}), "cannot be reached")
+        problem(
+            http.post("/subscribers", json=NEWCOMER), "cannot be reached"
+        )
         problem(http.get("/nothing-here-to-see"), "cannot be reached")
 
 
@@ -225,7 +235,7 @@ def register(installation: Installation) -> None:
 
     def done() -> bool:
         with installation.http() as http:
-            answer = http.post("/subscribers", json={"name": "Rita Lima", "document": cpf(300_000_001)})
+            answer = http.post("/subscribers", json=NEWCOMER)
         assert answer.status_code == 201, answer.text
         return True
 

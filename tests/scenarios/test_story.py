@@ -16,7 +16,7 @@ import pytest
 
 from tests.postgres import PostgresServer
 from tests.radclient import ACCEPT, REJECT, Answer
-
+from tests.redis_server import RedisServer
 from tests.scenarios.installation import NAS_SECRET, PROOF_SECONDS, Installation, installed, workers
 from tests.scenarios.line import METHODS, NAS_IP_ADDRESS, Line
 from tests.scenarios.provider import Customer, Provider, found, invoice, sign_up
@@ -59,8 +59,6 @@ def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         with installed(data_dir) as made:
             yield made
         return
-    from tests.redis_server import RedisServer
-
     postgres: PostgresServer = request.getfixturevalue("postgres")
     with postgres.database() as url, RedisServer() as redis:
         settings = {"CATRACA_DATABASE_URL": url, "CATRACA_BROKER_URL": redis.url}
@@ -126,11 +124,11 @@ class Months:
             "Framed-IP-Address": self.line.address,
             "NAS-IP-Address": NAS_IP_ADDRESS,
         }
-        assert ON_EVERY_REQUEST <= request.attributes.keys()
+        assert request.attributes.keys() >= ON_EVERY_REQUEST
         return request
 
     def changed_by_coa(self, service: Service) -> None:
-        """The session goes on with another rate, and its next Interim, with the Class that the CoA brought, proves it."""
+        """The session goes on with another rate; its next Interim, with the Class that the CoA brought, proves it."""
         request = self.told(COA)
         assert request.answer == "CoA-ACK"
         assert request.attributes["Mikrotik-Rate-Limit"] == service.rate_limit

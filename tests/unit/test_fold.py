@@ -233,6 +233,8 @@ def sessions(draw: st.DrawFn) -> list[AccountingRecord]:
             input_octets=draw(st.integers(0, 2**63 - 1)),
             output_octets=moment,
             calling_station_id=draw(st.sampled_from(["", "02:00:5e:10:00:01"])),
+            nas_port_id=draw(st.sampled_from(["", "ether1"])),
+            nas_ip_address=draw(addresses),
             terminate_cause=draw(st.sampled_from(["User-Request", "Lost-Carrier"])) if status == STOP else "",
             began_at=NOW if status == START or draw(st.booleans()) else None,
         )
