@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -26,6 +27,16 @@ def audit_of(database: Database, entity: str) -> list[AuditEntry]:
 def note(tx: Transaction, entity: str, key: str) -> None:
     """Leave a trace that a test can count."""
     tx.audit("noted", entity, key)
+
+
+def eventually(check: Callable[[], Result]) -> Result:
+    """Ask again and again until the answer is true; gives it. Fails after a patience that no test should need."""
+    deadline = time.monotonic() + PATIENCE
+    while not (answer := check()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still {answer!r} after {PATIENCE:.0f} s")
+        time.sleep(0.02)
+    return answer
 
 
 def race(count: int, attempt: Callable[[int], Result]) -> list[Result]:

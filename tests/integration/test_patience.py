@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -13,7 +12,7 @@ from core import jobs
 from core.clock import system_clock
 from core.database import Database
 from core.errors import Unavailable
-from core.job_queue import Job
+from core.job_queue import Job, claim
 from core.jobs import run_job, take_over
 from core.leases import Lease, hold_lease
 from core.outcomes import Applied, Outcome
@@ -109,5 +108,5 @@ def enqueued(database: Database) -> Job:
 def die_holding(runtime: Runtime, job_id: int) -> None:
     """Claim the job and the lease of a NAS, and do no more."""
     with runtime.database.transaction() as tx:
-        assert jobs.claim(tx.session, job_id, tx.now, system_clock())
+        assert claim(tx.session, job_id, tx.now, system_clock())
         tx.session.add(Lease(name="nas:1", holder="the dead one", until=system_clock() + MINUTES))

@@ -39,10 +39,10 @@ class Line:
         self.account("Start")
         return answer
 
-    def interim(self, granted: str = "", **counters: int) -> None:
+    def interim(self, granted: str = "", more: Attributes | None = None) -> None:
         """An Interim-Update; `granted` is the Class that a CoA has brought."""
         self.granted = granted or self.granted
-        self.account("Interim-Update", counters)
+        self.account("Interim-Update", more)
 
     def hang_up(self, cause: str = "Admin-Reset") -> None:
         self.account("Stop", {"Acct-Terminate-Cause": cause})

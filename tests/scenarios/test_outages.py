@@ -77,7 +77,7 @@ def test_authentication_and_accounting_outlive_the_database(
         assert trusted.asks().get("Mikrotik-Rate-Limit") == WALLED, "what time alone decides holds at its instant"
         trusted.interim()
         travelling.interim()
-        before.interim(**{"Acct-Input-Octets": 4711})
+        before.interim(more={"Acct-Input-Octets": 4711})
         before.hang_up()
         during = Line(installation.radclient(), ana.login)
         during.dial()
@@ -215,9 +215,7 @@ def refused(installation: Installation) -> None:
     """Reading and writing are refused, with a reason and when to try again; the process says that it lives."""
     with installation.http() as http:
         problem(http.get("/subscriptions"), "cannot be reached")
-        problem(
-            http.post("/subscribers", json=NEWCOMER), "cannot be reached"
-        )
+        problem(http.post("/subscribers", json=NEWCOMER), "cannot be reached")
         problem(http.get("/nothing-here-to-see"), "cannot be reached")
 
 

@@ -131,6 +131,15 @@ def test_a_record_that_is_being_written_is_waited_for(tmp_path: Path) -> None:
     assert reader.read(position)[0] == [payload]
 
 
+def test_damage_is_only_stepped_over_where_nobody_writes_any_more(tmp_path: Path) -> None:
+    write(tmp_path, [b"first", b"second"])
+    path = segment_path(tmp_path, 1)
+    path.write_bytes(b"\0" + path.read_bytes()[1:])
+    assert SpoolReader(tmp_path).read(START)[0] == []
+    write(tmp_path, [b"third"])
+    assert read_all(tmp_path) == [b"second", b"third"]
+
+
 def test_drained_segments_go_and_their_numbers_do_not_come_again(tmp_path: Path) -> None:
     write(tmp_path, [b"one"], [b"two"], segment_bytes=1)
     reader = SpoolReader(tmp_path)
