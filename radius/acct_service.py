@@ -102,6 +102,10 @@ class AcctService:
         """A copy of the counters since the start."""
         return dict(self._counters)
 
+    def count_failure(self, error: Exception) -> None:
+        """Count an exception that the caller swallowed."""
+        self.count("failure", type(error).__name__)
+
     def count(self, result: str, reason: str) -> None:
         label = (result, reason)
         if label not in self._counters and len(self._counters) >= _COUNTERS:

@@ -11,7 +11,6 @@ not stretch or flush the caches.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
@@ -31,21 +30,19 @@ from radius.attributes import (
 from radius.authorise import Accept, Reject, authorise, gate, identify
 from radius.codec import HEADER_LENGTH, MAX_LENGTH, Malformed, encode_attributes, integer
 from radius.duplicates import PENDING, DuplicateCache
-from radius.nas_records import PREFIX, UnreadableNas, unpack_nas
-from radius.nas_table import NasClient, NasTable
+from radius.nas_clients import NasClients
+from radius.nas_table import NasClient
 from radius.policy import Policy
 from radius.records import Unseal, policy_key
 from radius.reject_delay import RejectDelay
 from radius.store import Snapshot
-
-_log = logging.getLogger(__name__)
 
 _PPP = encode_attributes(
     [(SERVICE_TYPE, integer(SERVICE_TYPE_FRAMED)), (FRAMED_PROTOCOL, integer(FRAMED_PROTOCOL_PPP))]
 )
 _ROOM = MAX_LENGTH - HEADER_LENGTH - 18
 """Octets of attributes that fit beside the header and Message-Authenticator."""
-_CACHED_SOURCES, _CACHED_POLICIES, _COUNTERS = 4_096, 16_384, 256
+_CACHED_POLICIES, _COUNTERS = 16_384, 256
 
 Source = Any
 """Who sent a datagram: a hashable tuple that begins with the address as text."""
@@ -62,11 +59,8 @@ class AuthService:
         self._unseal = unseal
         self._duplicates = DuplicateCache(duplicate_cache_seconds)
         self._held = RejectDelay(reject_delay_seconds)
-        self._table = NasTable()
-        self._entries: dict[bytes, tuple[bytes, NasClient]] = {}
-        self._unreadable: dict[bytes, bytes] = {}
-        self._generation = -1
-        self._sources: dict[str, NasClient] = {}
+        self._clients = NasClients(unseal)
+        self._sources = self._clients.known
         self._policies: dict[tuple[str, bytes, bool], bytes] = {}
         self._counters: Counters = {}
         self._serial = count()
@@ -74,14 +68,11 @@ class AuthService:
     def begin(self, records: Snapshot) -> None:
         """Answer from this snapshot from now on; NAS that changed with it count at once."""
         self._records = records
-        generation = records.generation()
-        if generation != self._generation:
-            self._load_nas(records)
-            self._generation = generation
+        self._clients.refresh(records)
 
     def handle(self, datagram: bytes, source: Source, now: float, tick: float) -> bytes | None:
         """The reply to send to `source` now, or None. `now` is epoch seconds, `tick` monotonic seconds."""
-        client = self._sources.get(source[0]) or self._find(source[0])
+        client = self._sources.get(source[0]) or self._clients.find(source[0])
         if client is None:
             return self._silence("unknown_client")
         try:
@@ -181,37 +172,6 @@ class AuthService:
             self._policies.clear()
         self._policies[client.vendor.name, policy_id, with_address] = rendered
         return rendered
-
-    def _find(self, address: str) -> NasClient | None:
-        client = self._table.find(address)
-        if client is not None:
-            if len(self._sources) >= _CACHED_SOURCES:
-                self._sources.clear()
-            self._sources[address] = client
-        return client
-
-    def _load_nas(self, records: Snapshot) -> None:
-        """Build the table anew when a NAS entry changed. One that cannot be read is left out, and tried again with
-        every change, since the key that it is sealed with may arrive later."""
-        stored = dict(records.scan(PREFIX))
-        if {key: value for key, (value, _) in self._entries.items()} == stored:
-            return
-        clients = {key: self._client(key, value) for key, value in stored.items()}
-        self._entries = {key: (stored[key], client) for key, client in clients.items() if client is not None}
-        self._unreadable = {key: stored[key] for key, client in clients.items() if client is None}
-        self._table = NasTable(client for _, client in self._entries.values())
-        self._sources = {}
-
-    def _client(self, key: bytes, value: bytes) -> NasClient | None:
-        known = self._entries.get(key)
-        if known and known[0] == value:
-            return known[1]
-        try:
-            return NasClient(unpack_nas(key, value, self._unseal))
-        except (UnreadableNas, KeyError) as error:
-            if self._unreadable.get(key) != value:
-                _log.error("NAS entry %s is left out: %s", key.decode(errors="replace"), error)
-            return None
 
     def _silence(self, reason: str) -> bytes | None:
         self._count("silence", reason)

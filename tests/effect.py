@@ -1,8 +1,8 @@
 """One job with one effect, for worker processes that tests start and kill.
 
-`python -m tests.effect` runs it in an embedded worker until it is told to stop, `tests.effect_celery` in Celery's own. The
-environment says on what (`CATRACA_…`), and in `EFFECT_HANGS` at which moment the handler hangs: `before` or `after`
-the commit of its effect.
+`python -m tests.effect` runs it in an embedded worker until it is told to stop, `tests.effect_celery` in Celery's own.
+The environment says on what (`CATRACA_…`), and in `EFFECT_HANGS` at which moment the first run hangs: `before` or
+`after` the commit of its effect.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ def effects(database: Database) -> list[str]:
 
 
 def hang(moment: str, data_dir: Path) -> None:
-    """Tell the test who hangs, and wait for the kill."""
-    if os.environ.get("EFFECT_HANGS") == moment:
+    """Tell the test who hangs, and wait for the kill; only once."""
+    file = data_dir / "hanging"
+    if os.environ.get("EFFECT_HANGS") == moment and not file.exists():
         draft = data_dir / f"hanging.{os.getpid()}"
         draft.write_text(str(os.getpid()))
-        draft.replace(data_dir / "hanging")
+        draft.replace(file)
         threading.Event().wait()
 
 

@@ -6,7 +6,7 @@ import os
 from datetime import timedelta
 
 from celery import Celery
-from kombu import Queue
+from kombu.entity import Queue
 
 import core.job_queue
 from core.runtime import Runtime
@@ -18,7 +18,8 @@ from tests import effect
 def on_queue(app: Celery, name: str) -> Celery:
     """Keep a shared broker's other users apart; the queue goes when nobody uses it."""
     app.conf.task_default_queue = name
-    app.conf.task_queues = [Queue(name, routing_key=name, auto_delete=True, expires=600)]
+    queue = Queue(name, routing_key=name, auto_delete=True, expires=600)  # type: ignore[no-untyped-call]
+    app.conf.task_queues = [queue]
     return app
 
 

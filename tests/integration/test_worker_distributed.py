@@ -7,12 +7,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from core.database import Database
+from core.jobs import sweep
 from core.migrate import migrate
 from core.runtime import Runtime
 from core.settings import Settings
@@ -180,9 +184,55 @@ def test_a_job_in_work_when_everything_is_killed_ends_once_in_effect(site: Site,
 def test_a_child_that_is_killed_in_work_is_replaced(site: Site) -> None:
     site.wake_by_broker()
     job_id = make_job(site.database, "test.effect", "7")
-    site.start("worker", hangs="after", lease=3600)
+    site.start("worker", hangs="after", lease=1)
     os.kill(site.hanging(), signal.SIGKILL)
-    assert job_in(site.database, job_id).status == "running"
-    other = make_job(site.database, "test.chain", "8")
-    site.finish(other)
-    assert effects(site.database) == ["7"]
+    site.finish(make_job(site.database, "test.effect", "8"))
+    assert job_in(site.database, job_id).status == "running", "nobody has noticed yet"
+    site.start("beat")
+    site.finish(job_id)
+    assert sorted(set(effects(site.database)) - {"pulse"}) == ["7", "8"]
+    assert effects(site.database).count("7") == 1
+    assert job_in(site.database, job_id).runs == 2
+
+
+class DeadBroker:
+    """A port that takes connections and answers nothing, and counts who came."""
+
+    def __init__(self) -> None:
+        self.visits = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._receive, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"redis://:Kanarie9f3x@127.0.0.1:{self._listener.getsockname()[1]}/0"
+
+    def _receive(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self.visits += 1
+                connection.close()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(PATIENCE)
+
+
+@pytest.mark.parametrize(("rest", "comes_back"), [(3600.0, False), (0.0, True)], ids=["at rest", "after its rest"])
+def test_a_broker_that_is_gone_is_left_alone_and_holds_up_no_commit(
+    database: Database, runtime: Runtime, rest: float, comes_back: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.worker.BROKER_REST_SECONDS", rest)
+    broker = DeadBroker()
+    settings = Settings(data_dir=runtime.settings.data_dir, broker_url=broker.url)
+    database.wake = wake_with(waking_app(settings, runtime, "catraca-test-gone"))
+    first = make_job(database, key="1")
+    visits = broker.visits
+    assert visits > 0
+    second = make_job(database, key="2")
+    assert (broker.visits > visits) is comes_back
+    assert sweep(runtime) == [first, second]
+    broker.close()

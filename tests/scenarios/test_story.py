@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +164,12 @@ class Months:
         rows = self.api.get("/sessions/diverging")["items"]
         return [row for row in rows if row["subscription_id"] == self.customer.subscription_id]
 
+    def next_look(self) -> timedelta:
+        """How long it is until the product looks at the router again by itself."""
+        waiting = self.api.get("/jobs", kind="converge", status="waiting")["items"]
+        assert waiting
+        return min(datetime.fromisoformat(job["due_at"]) for job in waiting) - self.clock()
+
     def diverges(self, status: str, action: str) -> None:
         """The session is on the list for the NOC, with what was tried."""
 
@@ -281,6 +287,7 @@ def test_a_disconnect_without_proof_is_asked_for_again(
     silent.redials(ACTIVE)
     silent.act("pause", note="travelling")
     silent.disconnected()
+    until(lambda: silent.next_look() > timedelta(seconds=PROOF_SECONDS / 2), "the product leaves the router alone")
     assert len(receiver.requests("muda@lab")) == 1
     installation.clock.advance(timedelta(seconds=PROOF_SECONDS + 1))
     silent.disconnected()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -33,7 +34,8 @@ def day(number: float) -> datetime:
 
 
 def facts(**parts: object) -> Facts:
-    return Facts(**{"plan_speed": PLAN, "reduced_speed": REDUCED, "installed_at": day(-30), **parts})  # type: ignore[arg-type]
+    given_parts = {"plan_speed": PLAN, "reduced_speed": REDUCED, "installed_at": day(-30), **parts}
+    return Facts(**given_parts)  # type: ignore[arg-type]
 
 
 def total(since: float, lapsed: float | None = None) -> RestrictionOrder:
@@ -103,7 +105,10 @@ CHANGES = {
     "custom speed that ends": (facts(overrides=(custom(-1, 3),)), day(3)),
     "order to come": (facts(orders=(partial(1), total(4))), day(1)),
     "installation to come": (facts(installed_at=day(1)), day(1)),
-    "the trust ends while paused": (facts(pauses=(paused(-1, 9),), trusts=(trust(-1, 2),), orders=(total(-5),)), day(9)),
+    "the trust ends while paused": (
+        facts(pauses=(paused(-1, 9),), trusts=(trust(-1, 2),), orders=(total(-5),)),
+        day(9),
+    ),
 }
 
 
@@ -161,7 +166,7 @@ def test_spans_answer_like_the_engine_at_every_later_instant(given_facts: Facts,
     spans = spans_from(given_facts, RULES, now)
     [holding] = [s for s in spans if (s.since is None or s.since <= later) and (s.until is None or later < s.until)]
     assert holding.answer == answer_at(given_facts, RULES, later)
-    assert all(a.until == b.since for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a.until == b.since for a, b in pairwise(spans))
 
 
 @given(any_facts(), st.integers(-45, 45))
