@@ -26,7 +26,8 @@ def record_debt(
     if open_cents < 0:
         raise InvalidInput("open_cents", "zero or more cents", 9990)
     # An order that is being given at this moment must either see this debt or be seen by it.
-    tx.session.execute(select(Subscription.id).where(Subscription.id == subscription_id).with_for_update(key_share=True))
+    subscription = select(Subscription.id).where(Subscription.id == subscription_id)
+    tx.session.execute(subscription.with_for_update(key_share=True))
     debt = tx.session.get(Debt, (subscription_id, invoice_id))
     if debt is None:
         debt = Debt(subscription_id=subscription_id, invoice_id=invoice_id)

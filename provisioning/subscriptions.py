@@ -115,8 +115,8 @@ def get_subscription(tx: Transaction, subscription_id: int) -> Subscription:
 
 def lock_subscription(tx: Transaction, subscription_id: int) -> Subscription:
     """The subscription, locked for a change; a cancelled one takes no changes any more."""
-    query = select(Subscription).where(Subscription.id == subscription_id).with_for_update(of=Subscription, key_share=True)
-    subscription = tx.session.scalar(query)
+    query = select(Subscription).where(Subscription.id == subscription_id)
+    subscription = tx.session.scalar(query.with_for_update(of=Subscription, key_share=True))
     if subscription is None:
         raise NotFound("subscription", subscription_id)
     if subscription.cancelled_at is not None:

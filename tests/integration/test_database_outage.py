@@ -20,7 +20,7 @@ from core.errors import Unavailable
 from core.leases import Lease
 from core.migrate import is_current, migrate
 from core.secrets import Keyring
-from tests.factories_core import PATIENCE, audit_of, note
+from tests.factories_core import PATIENCE, audit_of, note, race
 from tests.factories_jobs import jobs_in
 from tests.postgres import PostgresServer, find_postgres
 from tests.ticking import FakeClock
@@ -108,6 +108,18 @@ def test_locked_for_a_moment(file: Path, keyring: Keyring, clock: FakeClock) -> 
         release.join(PATIENCE)
     assert written(database) == ["1"]
     database.close()
+
+
+def test_a_new_file_opened_by_many_at_once(tmp_path: Path, keyring: Keyring, clock: FakeClock) -> None:
+    """Each comes as a process of its own would; the first one changes the file's mode, the others wait for it."""
+    for url in [f"sqlite:///{tmp_path / str(number)}.db" for number in range(60)]:
+
+        def first_write(_racer: int, url: str = url) -> str:
+            database = Database(url, keyring, clock)
+            with closing(database), database.transaction() as tx:
+                return str(tx.session.scalar(text("PRAGMA journal_mode")))
+
+        assert race(12, first_write) == ["wal"] * 12
 
 
 def test_full(sqlite: Database) -> None:

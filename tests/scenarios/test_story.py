@@ -16,7 +16,7 @@ import pytest
 
 from tests.postgres import PostgresServer
 from tests.radclient import ACCEPT, REJECT, Answer
-from tests.redis_server import RedisServer
+from tests.redis_server import own_redis
 from tests.scenarios.installation import NAS_SECRET, PROOF_SECONDS, Installation, installed, workers
 from tests.scenarios.line import METHODS, NAS_IP_ADDRESS, Line
 from tests.scenarios.provider import Customer, Provider, found, invoice, sign_up
@@ -60,7 +60,7 @@ def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
             yield made
         return
     postgres: PostgresServer = request.getfixturevalue("postgres")
-    with postgres.database() as url, RedisServer() as redis:
+    with postgres.database() as url, own_redis() as redis:
         settings = {"CATRACA_DATABASE_URL": url, "CATRACA_BROKER_URL": redis.url}
         with installed(data_dir, settings) as made, workers(data_dir, settings):
             yield made

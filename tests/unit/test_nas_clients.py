@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> Iterator[RecordStore]:
     opened.close()
 
 
-def refresh(clients: NasClients, store: RecordStore, changes: dict[bytes, bytes | None] | dict[bytes, bytes]) -> None:
+def refresh(clients: NasClients, store: RecordStore, changes: Mapping[bytes, bytes | None]) -> None:
     store.apply(changes, store.revision() + 1)
     with store.snapshot() as records:
         clients.refresh(records)
