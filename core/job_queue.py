@@ -127,7 +127,7 @@ def due_jobs(session: Session, now: datetime, real_now: datetime, limit: int = 2
                 or_(Job.lease_until.is_(None), Job.lease_until < real_now),
                 or_(Job.announced_at.is_(None), Job.announced_at < real_now - REMIND),
             )
-            .order_by(Job.due_at)
+            .order_by(Job.due_at, Job.id)
             .limit(limit)
         )
     )

@@ -17,7 +17,7 @@ import pytest
 
 from tests.factories import cpf
 from tests.postgres import PostgresServer, find_postgres
-from tests.radclient import ACCEPT, Answer
+from tests.radclient import ACCEPT, ACCOUNTED, Answer, Attributes
 from tests.redis_server import own_redis
 from tests.scenarios.installation import NAS_SECRET, Installation, installed, workers
 from tests.scenarios.line import METHODS, Line
@@ -121,7 +121,7 @@ def test_kill_9_in_the_middle_of_everything(receiver: CoaReceiver, tmp_path: Pat
         unpaid = suspend(installation, debtor)
         installation.api.post(f"/subscriptions/{ana.subscription_id}/pause", note="travelling")
         until(asked.is_set, "the product waits for the router's answer")
-        acknowledged = [dialled(installation, ana) for _ in range(RECORDS)]
+        acknowledged = begun(installation, ana)
         kill(installation)
 
     with installed(tmp_path) as installation:
@@ -131,7 +131,7 @@ def test_kill_9_in_the_middle_of_everything(receiver: CoaReceiver, tmp_path: Pat
         states = {row["id"]: row["state"] for row in api.get("/subscriptions")["items"]}
         assert states == {ana.subscription_id: "PAUSED", debtor.subscription_id: "SUSPENDED"}
         assert api.get(f"/invoices/{unpaid}")["open_cents"] == 9990
-        until(lambda: set(acknowledged) <= sessions(installation), "every acknowledged record arrives")
+        until(lambda: acknowledged <= sessions(installation), "every acknowledged record arrives")
         api.patch(f"/nas/{provider.nas_id}", coa_port=receiver.server.port)
         told = receiver.next_request(ana.login, since=0)
         assert (told.kind, told.answer) == (DISCONNECT, "Disconnect-ACK")
@@ -199,13 +199,15 @@ def answered(line: Line, rate_limit: str) -> Answer:
     return until(seen, f"{line.login} is answered {rate_limit}")
 
 
-def dialled(installation: Installation, customer: Customer) -> str:
-    """Acct-Session-Id of one more session of theirs, whose Start was acknowledged."""
-    line = Line(installation.radclient(), customer.login)
-    line.granted, line.address = "0x00", "100.64.0.77"
-    line.session_id = f"killed-{os.urandom(4).hex()}"
-    line.account("Start")
-    return line.session_id
+def begun(installation: Installation, customer: Customer) -> set[str]:
+    """Acct-Session-Ids of many more sessions of theirs, whose Starts were acknowledged a moment ago."""
+    radclient = installation.radclient()
+    ids = {f"killed-{number}" for number in range(RECORDS)}
+    common: Attributes = {"Acct-Status-Type": "Start", "User-Name": customer.login}
+    starts: list[Attributes] = [{**common, "Acct-Session-Id": key} for key in sorted(ids)]
+    answers = radclient.run("acct", radclient.acct_port, starts, "-p", str(RECORDS))
+    assert [answer.code for answer in answers] == [ACCOUNTED] * RECORDS
+    return ids
 
 
 def sessions(installation: Installation, *, only_open: bool = False) -> set[str]:

@@ -44,13 +44,6 @@ PAUSED = Service("PAUSED", "256k/256k", "catraca-paused")
 QUICKER = Service("ACTIVE", "300M/600M")
 
 
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[CoaReceiver]:
-    made = CoaReceiver(NAS_SECRET, refuse_coa={REFUSING: UNSUPPORTED_ATTRIBUTE})
-    with made.server:
-        yield made
-
-
 @pytest.fixture(scope="module", params=["embedded", "distributed"])
 def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """`embedded`: SQLite and a worker inside; `distributed`: PostgreSQL, Redis, and Celery's own processes."""
@@ -64,6 +57,14 @@ def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         settings = {"CATRACA_DATABASE_URL": url, "CATRACA_BROKER_URL": redis.url}
         with installed(data_dir, settings) as made, workers(data_dir, settings):
             yield made
+
+
+@pytest.fixture(scope="module")
+def receiver(installation: Installation) -> Iterator[CoaReceiver]:
+    """A new one for each installation: both have subscribers of the same names."""
+    made = CoaReceiver(NAS_SECRET, refuse_coa={REFUSING: UNSUPPORTED_ATTRIBUTE})
+    with made.server:
+        yield made
 
 
 @pytest.fixture(scope="module")
