@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from core.clock import RehearsalClock
-from lab.nas import SimulatedNas
+from lab.nas import Event, SimulatedNas
 from lab.product import Api, StartedProduct
 from lab.provider import MARIA, MARIA_PASSWORD, NAS_SECRET, found_provider
 
@@ -52,15 +52,20 @@ def one_round(api: Api, nas: SimulatedNas, clock: RehearsalClock, subscription: 
     clock.advance(timedelta(days=7 if number % 2 else 17))
     nas.interim()
     api.post("/dunning/runs")
-    told = nas.wait_for(lambda event: event.kind in ORDERS, 30, since)
-    nas.wait_for(lambda event: event.kind in ("interim", "accept"), 30, told.number)
-    await_convergence(api)
+    settle(api, nas, nas.wait_for(lambda event: event.kind in ORDERS, 30, since))
     since, begun = nas.event_count, time.monotonic()
     api.post(f"/invoices/{invoice['id']}/pay", method="pix")
-    nas.wait_for(lambda event: event.kind in ORDERS, 30, since)
+    told = nas.wait_for(lambda event: event.kind in ORDERS, 30, since)
     seconds = time.monotonic() - begun
-    await_convergence(api)
+    settle(api, nas, told)
     return seconds
+
+
+def settle(api: Api, nas: SimulatedNas, told: Event) -> None:
+    """Wait until the NAS has done and proven what it was told."""
+    proof = "start" if told.kind == "disconnect" else "interim"
+    nas.wait_for(lambda event: event.kind == proof, 30, told.number)
+    await_convergence(api)
 
 
 def await_convergence(api: Api) -> None:

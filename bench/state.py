@@ -13,12 +13,12 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from core.clock import system_clock
 from core.database import Database, Transaction
 from core.migrate import migrate
-from core.secrets import open_keyring
+from core.secrets import Secret, open_keyring
 from provisioning.fact_store import load_known, rules_from
 from provisioning.models import (
     PauseRow,
@@ -74,6 +74,8 @@ def populate(database: Database, subscribers: int) -> None:
     for start in range(1, subscribers + 1, CHUNK):
         with database.transaction() as tx:
             _insert(tx, range(start, min(start + CHUNK, subscribers + 1)))
+    with database.transaction() as tx:
+        tx.session.execute(text("ANALYZE"))  # as autovacuum will have done in any database that has lived a minute
 
 
 def _insert(tx: Transaction, numbers: range) -> None:
@@ -82,10 +84,11 @@ def _insert(tx: Transaction, numbers: range) -> None:
         {"id": n, "kind": "person", "name": f"S {n}", "document": f"{n:011d}", "created_at": now} for n in numbers
     ]
     session.execute(insert(Subscriber), people)
+    same = {"plan_id": 1, "opened_at": now, "installed_at": now, "state": "ACTIVE", "state_since": now}
     rows = [
         {
-            "id": n, "subscriber_id": n, "plan_id": 1, "login": f"user{n:06d}", "opened_at": now, "installed_at": now,
-            "state": "ACTIVE", "state_since": now, "desired_since": now,
+            **same, "id": n, "subscriber_id": n, "login": f"user{n:06d}", "password": Secret(f"pass{n:06d}"),
+            "desired_since": now,
         }
         for n in numbers
     ]  # fmt: skip

@@ -19,7 +19,7 @@ from core.leases import hold_lease
 from core.logs import get_logger
 from core.outcomes import Applied, Outcome, Retry
 from core.runtime import Runtime
-from provisioning.convergence import Step, forget_converged, record, steps_for_nas
+from provisioning.convergence import Step, forget_converged, note, record, steps_for_nas
 from provisioning.convergence_plan import AwaitProof, ChangeSession
 from provisioning.models import Divergence
 from radius import replica
@@ -32,6 +32,7 @@ from radius.records import class_value
 from radius.vendors import VENDORS
 
 AT_ONCE = 8
+TURN_SECONDS = 20.0
 LEASE = timedelta(seconds=120)
 LEASE_TRIES, LEASE_PAUSE_SECONDS = 20, 0.05
 REPLICA_PATIENCE = timedelta(seconds=2)
@@ -53,37 +54,47 @@ def converge_nas(runtime: Runtime, job: Job) -> Outcome:
     for _ in range(LEASE_TRIES):
         with hold_lease(runtime.database, f"nas:{nas_id}", LEASE) as held:
             if held:
-                return _converge(runtime, nas_id)
+                return _converge(runtime, nas_id, job.failures)
         time.sleep(LEASE_PAUSE_SECONDS)
     return Retry(timedelta(milliseconds=500), "another worker holds this NAS's lease")
 
 
-def _converge(runtime: Runtime, nas_id: int) -> Outcome:
+def _converge(runtime: Runtime, nas_id: int, failures: int) -> Outcome:
     with runtime.database.transaction() as tx:
         nas = tx.session.get(Nas, nas_id)
         if nas is None or not nas.enabled:
             return Applied("the NAS is gone or disabled")
         steps = steps_for_nas(tx, nas)
         forget_converged(tx, nas_id, steps)
+        for step in steps:
+            note(tx, step)
         revision = replica.current_revision(tx)
+        tx.session.flush()
         tx.session.expunge_all()
     to_send = [step for step in steps if not isinstance(step.action, AwaitProof)]
-    _record(runtime, [(step, None) for step in steps if isinstance(step.action, AwaitProof)])
     if to_send:
         replica.wait_until_replicated(runtime.database, revision, REPLICA_PATIENCE)
-        _send(runtime, nas, to_send)
+        if not _send(runtime, nas, to_send):
+            return Retry(backoff(failures), f"the NAS does not answer; {len(to_send)} sessions wait")
     return _verdict(runtime, nas, steps)
 
 
-def _send(runtime: Runtime, nas: Nas, steps: Sequence[Step]) -> None:
-    """Send in batches; a whole batch without an answer means that the NAS is away, and the rest waits."""
+def _send(runtime: Runtime, nas: Nas, steps: Sequence[Step]) -> bool:
+    """Send the most urgent first, in batches; False when a whole batch got no answer: the NAS is away.
+
+    After `TURN_SECONDS` the rest waits for the next turn, which reads the facts again: who paid meanwhile goes first.
+    """
+    until = time.monotonic() + TURN_SECONDS
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="coa") as pool:
-        for batch in _batches(steps):
+        for batch in _batches(sorted(steps, key=lambda step: step.urgency)):
             results = list(pool.map(lambda step: _send_one(runtime, nas, step), batch))
             _record(runtime, list(zip(batch, results, strict=True)))
             if all(isinstance(result, TimedOut) for result in results):
                 log.warning("NAS does not answer CoA", nas=nas.name, sessions_waiting=len(steps))
-                return
+                return False
+            if time.monotonic() > until:
+                break
+    return True
 
 
 def _send_one(runtime: Runtime, nas: Nas, step: Step) -> DynauthResult | None:
@@ -107,10 +118,9 @@ def _send_one(runtime: Runtime, nas: Nas, step: Step) -> DynauthResult | None:
 
 
 def _record(runtime: Runtime, ended: Sequence[tuple[Step, DynauthResult | None]]) -> None:
-    if ended:
-        with runtime.database.transaction() as tx:
-            for step, result in ended:
-                record(tx, step, result)
+    with runtime.database.transaction() as tx:
+        for step, result in ended:
+            record(tx, step, result)
 
 
 def _verdict(runtime: Runtime, nas: Nas, planned: Sequence[Step]) -> Outcome:
@@ -121,7 +131,7 @@ def _verdict(runtime: Runtime, nas: Nas, planned: Sequence[Step]) -> Outcome:
         waiting = [step.action.until for step in left if isinstance(step.action, AwaitProof)]
         acting = [step for step in left if not isinstance(step.action, AwaitProof)]
         rows = [tx.session.get(Divergence, step.session.id) for step in acting]
-        attempts = min((row.attempts for row in rows if row is not None), default=0)
+        attempts = min((row.attempts if row else 0 for row in rows), default=0)
         due = min((until for until in waiting if until is not None), default=None)
         now = tx.now
     if acting:

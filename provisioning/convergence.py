@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import and_, delete, or_, select
@@ -34,6 +34,15 @@ class Step:
     subscription_id: int
     desired: Grant | Denial
     action: Action
+    tried_at: datetime | None = None
+
+    @property
+    def urgency(self) -> tuple[float, datetime, int]:
+        """What to send first: more service before less, so that no mass suspension holds a payment back; then what
+        was not tried for longest."""
+        download = self.desired.policy.download_bps if isinstance(self.desired, Grant) else 0
+        never = datetime.min.replace(tzinfo=UTC)
+        return -(download or 0), self.tried_at or never, self.session.id
 
     @property
     def desired_fingerprint(self) -> str:
@@ -45,6 +54,7 @@ def steps_for_nas(tx: Transaction, nas: Nas) -> list[Step]:
     sessions = _suspects(tx, nas.id)
     answers = _desired(tx, sorted({s.subscription_id for s in sessions if s.subscription_id is not None}))
     policies = _Policies(tx)
+    tried = _last_tries(tx, nas.id)
     steps = []
     for session in sessions:
         if session.subscription_id not in answers:
@@ -61,7 +71,7 @@ def steps_for_nas(tx: Transaction, nas: Nas) -> list[Step]:
             tx.settings.session_proof,
         )
         if not isinstance(action, Nothing):
-            steps.append(Step(session, session.subscription_id, desired, action))
+            steps.append(Step(session, session.subscription_id, desired, action, tried.get(session.id)))
     return steps
 
 
@@ -71,16 +81,21 @@ def forget_converged(tx: Transaction, nas_id: int, remaining: Sequence[Step]) ->
     tx.session.execute(delete(Divergence).where(Divergence.nas_id == nas_id, Divergence.session_id.not_in(kept)))
 
 
-def record(tx: Transaction, step: Step, result: DynauthResult | None) -> None:
-    """Write down how the step ended; None: nothing was sent."""
+def note(tx: Transaction, step: Step) -> None:
+    """Put the session on the list of those that differ, before anything is sent."""
     row = _row(tx, step)
     if isinstance(step.action, AwaitProof):
         row.status, row.reason = "acknowledged", step.action.reason
-    else:
-        row.action = "disconnect" if isinstance(step.action, EndSession) else "coa"
-        row.attempts += 1
-        row.tried_at = tx.now
-        row.status, row.reason = _verdict(tx, step, row.action, result)
+    tx.session.add(row)
+
+
+def record(tx: Transaction, step: Step, result: DynauthResult | None) -> None:
+    """Write down how sending ended; None: nothing could be sent."""
+    row = _row(tx, step)
+    row.action = "disconnect" if isinstance(step.action, EndSession) else "coa"
+    row.attempts += 1
+    row.tried_at = tx.now
+    row.status, row.reason = _verdict(tx, step, row.action, result)
     tx.session.add(row)
 
 
@@ -151,6 +166,13 @@ def _desired(tx: Transaction, ids: Sequence[int]) -> dict[int, tuple[Grant | Den
         known.subscription_id: (answer_at(known.facts, rules, tx.now), since[known.subscription_id])
         for known in load_known(tx, ids)
     }
+
+
+def _last_tries(tx: Transaction, nas_id: int) -> dict[int, datetime]:
+    query = select(Divergence.session_id, Divergence.tried_at).where(
+        Divergence.nas_id == nas_id, Divergence.tried_at.is_not(None)
+    )
+    return {row.session_id: row.tried_at for row in tx.session.execute(query)}
 
 
 def _observed(session: Session, desired: Grant | Denial) -> Observed:

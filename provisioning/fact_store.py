@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
+from core.among import among
 from core.database import Transaction
 from core.secrets import Secret
 from core.settings import Settings
@@ -83,7 +84,7 @@ def rules_from(settings: Settings) -> ServiceRules:
 
 def load_known(tx: Transaction, ids: Sequence[int], *, lock: bool = False) -> list[Known]:
     """The subscriptions of `ids` that exist, in order of id; `lock` keeps others from changing them meanwhile."""
-    query = select(*_COLUMNS).join(Plan, Plan.id == Subscription.plan_id).where(Subscription.id.in_(ids))
+    query = select(*_COLUMNS).join(Plan, Plan.id == Subscription.plan_id).where(among(tx.session, Subscription.id, ids))
     if lock:
         query = query.with_for_update(of=Subscription, key_share=True)
     rows = tx.session.execute(query.order_by(Subscription.id)).all()
@@ -120,7 +121,8 @@ def order_fact(row: Any) -> RestrictionOrder:
 
 def _rows(session: Session, table: Any, ids: Sequence[int]) -> Sequence[Row[Any]]:
     columns = table.__table__.columns
-    return session.execute(select(*columns).where(table.subscription_id.in_(ids)).order_by(table.id)).all()
+    query = select(*columns).where(among(session, table.subscription_id, ids))
+    return session.execute(query.order_by(table.id)).all()
 
 
 def _known(row: Any, related: _Related, address: IPv4Address | None) -> Known:

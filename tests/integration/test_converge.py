@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import IPv4Address
@@ -15,9 +16,10 @@ from core.outcomes import Applied, Outcome, Retry
 from core.runtime import Runtime
 from core.secrets import Secret
 from provisioning import jobs as _handlers  # noqa: F401
+from provisioning.debts import record_debt
 from provisioning.interventions import cancel
 from provisioning.models import Divergence, Subscription
-from radius.attributes import CLASS, COA_REQUEST, DISCONNECT_REQUEST, USER_NAME
+from radius.attributes import ACCT_SESSION_ID, CLASS, COA_REQUEST, DISCONNECT_REQUEST, USER_NAME
 from radius.authenticators import Authenticators
 from radius.codec import parse
 from radius.dynauth_packets import read_request, reply_to
@@ -69,6 +71,21 @@ class Network:
             tx.session.add(session)
             tx.session.flush()
             self.nas_id, self.subscription_id, self.session_id = nas.id, subscription.id, session.id
+
+    def another_session(self, number: int) -> tuple[int, int]:
+        """(subscription, session) of one more subscriber on this NAS."""
+        with self.runtime.database.transaction(ANA) as tx:
+            subscription = make_subscription(tx)
+            tx.session.refresh(subscription)
+            session = Session(
+                key=number.to_bytes(16), nas_id=self.nas_id, nas_address=IPv4Address("127.0.0.1"), acct_session_id="",
+                user_name=subscription.login, subscription_id=subscription.id, started_at=tx.now, updated_at=tx.now,
+                granted_fingerprint=subscription.desired_fingerprint, granted_at=tx.now,
+            )  # fmt: skip
+            tx.session.add(session)
+            tx.session.flush()
+            session.acct_session_id = f"s{session.id}"
+            return subscription.id, session.id
 
     def restrict(self, level: str) -> None:
         with self.runtime.database.transaction(ANA) as tx:
@@ -209,6 +226,35 @@ def test_a_silent_nas_is_tried_again_with_growing_pauses(network: Network) -> No
     assert pauses == sorted(pauses)
     assert pauses[-1] > pauses[0] >= 1
     assert network.divergence() == ("disconnect", "failing")
+
+
+def test_more_service_is_sent_before_less(quick: Runtime) -> None:
+    """A payment must not wait behind a mass suspension on the same NAS."""
+    with UdpPeer(obedient) as peer:
+        network = Network(quick, peer, adopts_class=True)
+        others = [network.another_session(number) for number in range(20)]
+        network.restrict("total")
+        with quick.database.transaction(ANA) as tx:
+            for subscription_id, _session_id in others:
+                restrict(tx, subscription_id)
+            paid, paid_session = others[-1]
+            record_debt(tx, subscription_id=paid, invoice_id=4711, due_on=tx.now.date(), open_cents=0)
+            tx.session.get_one(Session, paid_session).granted_fingerprint = "0" * 16 + ".-"
+        network.converge()
+        first = {parse(datagram).first(ACCT_SESSION_ID) for datagram, _sender in peer.received[:8]}
+    assert f"s{paid_session}".encode() in first
+
+
+@pytest.mark.parametrize("network", [(silent, True)], indirect=True)
+def test_sessions_that_wait_for_a_silent_nas_are_all_on_the_list(network: Network) -> None:
+    for number in range(20):
+        subscription_id, _session_id = network.another_session(number)
+        with network.runtime.database.transaction(ANA) as tx:
+            restrict(tx, subscription_id)
+    assert isinstance(network.converge(), Retry)
+    with network.runtime.database.reading() as tx:
+        statuses = Counter(tx.session.scalars(select(Divergence.status)))
+    assert statuses == {"failing": 16, "pending": 4}
 
 
 @pytest.mark.parametrize("network", [(obedient, True)], indirect=True)

@@ -1,0 +1,23 @@
+"""`column IN (many ids)` as one parameter, however many they are.
+
+An IN list is a parameter an id: building, sending and planning it costs more than the query. PostgreSQL takes an
+array, SQLite reads a JSON text as a table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, any_, bindparam, func, literal_column, select
+from sqlalchemy.orm import Session
+
+
+def among(session: Session, column: Any, ids: Iterable[int]) -> ColumnElement[bool]:
+    """Whether the integer column is one of `ids`."""
+    wanted = list(ids)
+    if session.get_bind().dialect.name == "postgresql":
+        return column == any_(bindparam(None, wanted, ARRAY(BigInteger)))  # type: ignore[no-any-return]
+    listed: Select[Any] = select(literal_column("value")).select_from(func.json_each(json.dumps(wanted)))
+    return column.in_(listed)  # type: ignore[no-any-return]
