@@ -5,9 +5,8 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 from typing import Any
 
-from ipam.allocation import assign_fixed_address, release_fixed_address
-
 from core.database import Transaction
+from ipam.allocation import assign_fixed_address, release_fixed_address
 from provisioning.refresh import refresh
 from provisioning.subscriptions import lock_subscription
 from provisioning.timeline import narrate

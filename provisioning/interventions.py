@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from ipam.allocation import fixed_address_of, release_fixed_address
 from sqlalchemy import select
 
 from core.database import Transaction
 from core.errors import InvalidInput, NotAllowed
+from ipam.allocation import fixed_address_of, release_fixed_address
 from provisioning import checks
 from provisioning.fact_store import load_known, rules_from
 from provisioning.facts import ServiceState

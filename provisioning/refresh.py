@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from radius.sessions import nas_ids_with_open_sessions
 from sqlalchemy import update
 
 from core.database import Transaction
@@ -22,6 +21,7 @@ from provisioning.service_state import next_change_at, service_state, spans_from
 from provisioning.timeline import narrate
 from radius import records, replica
 from radius.policy import Grant, Span
+from radius.sessions import nas_ids_with_open_sessions
 
 CHUNK = 500
 
