@@ -50,7 +50,8 @@ class Narrator:
 
     def stays(self, url: str, data_dir: Path) -> None:
         self._say(f"\nEverything keeps running until Ctrl-C: {url}/api/v1/openapi.json, and")
-        self._say(f"  CATRACA_DATA_DIR={data_dir} catraca subscription list")
+        self._say(f"  export CATRACA_DATA_DIR={data_dir} CATRACA_REHEARSAL_CLOCK={data_dir / 'rehearsal-clock'}")
+        self._say("  catraca subscription list")
 
     def _say(self, text: str) -> None:
         self._console.print(text)
