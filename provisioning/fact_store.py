@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, String, select, type_coerce
 from sqlalchemy.orm import Session
 
 from core.among import among
 from core.database import Transaction
-from core.secrets import Secret
 from core.settings import Settings
 from ipam.lookup import fixed_addresses_of
 from provisioning.facts import (
@@ -38,7 +37,7 @@ from provisioning.models import (
 _COLUMNS = (
     Subscription.id,
     Subscription.login,
-    Subscription.password,
+    type_coerce(Subscription.password, String).label("password"),
     Subscription.mac,
     Subscription.installed_at,
     Subscription.cancelled_at,
@@ -58,11 +57,15 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A subscription's facts, with what was last concluded from them."""
+    """A subscription's facts, with what was last concluded from them.
+
+    `password` is as the database holds it, encrypted: opening it costs more than the evaluation, and only a record
+    that is published needs it.
+    """
 
     subscription_id: int
     login: str | None
-    password: Secret | None
+    password: str | None = field(repr=False)
     mac: str | None
     facts: Facts
     state: str

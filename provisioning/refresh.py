@@ -86,18 +86,18 @@ def fingerprint_of(spans: Sequence[Span]) -> str:
 
 
 def _publish(tx: Transaction, known: Known, spans: tuple[Span, ...]) -> None:
-    for record in access_records(known, spans):
+    for record in access_records(tx, known, spans):
         if known.facts.cancelled_at is not None and known.facts.cancelled_at <= tx.now:
             replica.delete(tx, [records.record_key(record)])
         else:
             replica.put(tx, records.pack(record, tx.keyring.seal))
 
 
-def access_records(known: Known, spans: tuple[Span, ...]) -> list[records.AccessRecord]:
+def access_records(tx: Transaction, known: Known, spans: tuple[Span, ...]) -> list[records.AccessRecord]:
     """One record a name under which the subscription may authenticate: its login, its MAC address."""
     found = []
     if known.login and known.password is not None:
-        password = known.password.reveal().encode()
+        password = tx.keyring.decrypt(known.password.encode("ascii"))
         found.append(records.AccessRecord(known.subscription_id, known.login, password, None, spans))
     if known.mac:
         found.append(records.AccessRecord(known.subscription_id, known.mac, None, known.mac, spans))

@@ -180,4 +180,4 @@ def _store(tx: Transaction, subscription: Subscription) -> None:
 
 def _withdraw_records(tx: Transaction, subscription_id: int) -> None:
     for known in load_known(tx, [subscription_id]):
-        replica.delete(tx, [record_key(record) for record in access_records(known, ())])
+        replica.delete(tx, [record_key(record) for record in access_records(tx, known, ())])
