@@ -10,6 +10,7 @@ TABLES = (
     "core.leases",
     "ipam.models",
     "radius.models",
+    "radius.history_models",
     "provisioning.models",
     "billing_bridge.models",
     "api.tokens",
@@ -17,7 +18,12 @@ TABLES = (
 )
 BACKGROUND = (
     "core.jobs",
+    "radius.presence_feed",
+    "radius.replica_purge",
     "radius.stale",
+    "radius.session_check",
+    "radius.history_jobs",
+    "radius.reject_book",
     "provisioning.jobs",
     "provisioning.converge",
     "billing_bridge.background",

@@ -19,7 +19,7 @@ Query = Mapping[str, str | int | bool | Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the API answered: `content` is the JSON, or the text where it is no JSON."""
+    """What the API answered: `content` is the JSON, the octets of a file, or else the text."""
 
     status: int
     content: Any
@@ -52,5 +52,7 @@ async def _call(
             method, path, params=query, headers=headers, **(content if body is not None else {})
         )
         kind = response.headers.get("content-type", "")
+        if kind.startswith("application/zip"):
+            return Answer(response.status_code, response.content, response.headers)
         is_json = "json" in kind and response.content
         return Answer(response.status_code, response.json() if is_json else response.text, response.headers)

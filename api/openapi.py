@@ -84,6 +84,12 @@ class Operation:
         return {}
 
     @property
+    def answers_file(self) -> bool:
+        """Whether success answers a file instead of JSON."""
+        done = [found for status, found in self.content["responses"].items() if str(status).startswith("2")]
+        return any("application/zip" in found.get("content", {}) for found in done)
+
+    @property
     def answer(self) -> Json:
         """The schema of the answer of success."""
         for status, response in self.content["responses"].items():
@@ -145,7 +151,7 @@ def _finish_operation(operation: Operation) -> None:
         "description": "A problem: " + ", ".join(_problems(operation) if secured else ["503"]),
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    if operation.method == "POST" and secured:
+    if operation.method == "POST" and secured and not operation.answers_file:
         operation.content.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
 
 

@@ -53,6 +53,9 @@ EXPLANATIONS: dict[str, Explanation] = {
         "Out of reach for now", "A part of the product cannot be reached. Nothing was changed: try again later."
     ),
     "radius-not-started": Explanation("RADIUS could not be started", "The detail says what to mend."),
+    "radius-unwell": Explanation(
+        "RADIUS on this host is not well", "`complaints` names each process, replica or spool that needs somebody."
+    ),
     "not-ready": Explanation("Not ready to serve", "The detail says what is missing."),
     "too-large": Explanation("The body is too large", "A body may have at most `limit` bytes."),
     "too-slow": Explanation("The body came too slowly", "Send the whole body within half a minute."),

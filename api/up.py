@@ -120,12 +120,13 @@ def start_worker(runtime: Runtime, stops: list[Callable[[], None]]) -> Embedded 
 def with_free_ports(settings: Settings) -> Settings:
     """The settings with a free UDP port where RADIUS was given port 0: all of its processes have to know it."""
     wanted = [name for name in ("radius_auth_port", "radius_acct_port") if getattr(settings, name) == 0]
-    family = socket.AF_INET6 if ":" in settings.radius_address else socket.AF_INET
+    address = settings.radius_address.partition(",")[0].strip()  # the others are tried when the processes start
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with ExitStack() as held:
         free = {}
         for name in wanted:
             probe = held.enter_context(socket.socket(family, socket.SOCK_DGRAM))
-            probe.bind((settings.radius_address, 0))
+            probe.bind((address, 0))
             free[name] = probe.getsockname()[1]
         return settings.model_copy(update=free)
 

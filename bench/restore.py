@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from statistics import median, quantiles
 
+from bench.results import Options, Row, Say, Step
 from core.clock import RehearsalClock
 from lab.nas import Event, SimulatedNas
 from lab.product import Api, StartedProduct
@@ -25,7 +26,24 @@ ORDERS = ("coa", "disconnect")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=20)
-    options = parser.parse_args()
+    print(told(delays(parser.parse_args().times)))
+
+
+def measure(options: Options, say: Say) -> Step:
+    times = 4 if options.quick else 30
+    what = f"invoice paid → CoA or Disconnect at the NAS, embedded, {times} times"
+    return Step(rows=[Row(what, told(delays(times)), "", "python -m bench.restore --times 30")])
+
+
+def told(seconds: list[float]) -> str:
+    deciles = quantiles(seconds, n=10)
+    return (
+        f"median {median(seconds) * 1000:.0f} ms, p90 {deciles[-1] * 1000:.0f} ms, longest {max(seconds) * 1000:.0f} ms"
+    )
+
+
+def delays(times: int) -> list[float]:
+    """Seconds from payment to order, of each of `times` rounds."""
     with tempfile.TemporaryDirectory(prefix="catraca-bench-") as scratch:
         clock = RehearsalClock(Path(scratch) / "clock")
         with StartedProduct(Path(scratch), {"CATRACA_REHEARSAL_CLOCK": str(Path(scratch) / "clock")}) as product:
@@ -33,12 +51,7 @@ def main() -> None:
             with SimulatedNas(server, NAS_SECRET.encode(), clock=clock, interim_seconds=0) as nas:
                 provider = found_provider(product.api, *nas.coa_address)
                 nas.dial(MARIA, MARIA_PASSWORD)
-                seconds = [one_round(product.api, nas, clock, provider.maria, n) for n in range(options.times)]
-    deciles = quantiles(seconds, n=10)
-    print(
-        f"invoice paid → CoA/Disconnect at the NAS, {options.times} times: median {median(seconds) * 1000:.0f} ms, "
-        f"p90 {deciles[-1] * 1000:.0f} ms, longest {max(seconds) * 1000:.0f} ms"
-    )
+                return [one_round(product.api, nas, clock, provider.maria, number) for number in range(times)]
 
 
 def one_round(api: Api, nas: SimulatedNas, clock: RehearsalClock, subscription: int, number: int) -> float:

@@ -14,7 +14,7 @@ from bench.records import SECRET
 
 
 class PyradServer(server.Server):  # type: ignore[misc]
-    """PAP against a dict; six attributes in the Accept."""
+    """PAP and CHAP against a dict; six attributes in the Accept."""
 
     def __init__(self, subscribers: int, **options: Any) -> None:
         super().__init__(**options)
@@ -23,8 +23,7 @@ class PyradServer(server.Server):  # type: ignore[misc]
     def HandleAuthPacket(self, pkt: Any) -> None:  # noqa: N802
         reply = self.CreateReplyPacket(pkt)
         name = pkt["User-Name"][0]
-        right = self.passwords.get(name)
-        accepted = right is not None and pkt.PwDecrypt(pkt["User-Password"][0]) == right
+        accepted = name in self.passwords and self.holds(pkt, self.passwords[name])
         reply.code = packet.AccessAccept if accepted else packet.AccessReject
         if accepted:
             rate = (int(name[4:]) % 10 + 1) * 10
@@ -36,6 +35,12 @@ class PyradServer(server.Server):  # type: ignore[misc]
             reply["Class"] = b"c1.1.0000000000000000.-"
         reply.add_message_authenticator()
         self.SendReplyPacket(pkt.fd, reply)
+
+    @staticmethod
+    def holds(pkt: Any, password: str) -> bool:
+        if "CHAP-Password" in pkt:
+            return bool(pkt.VerifyChapPasswd(password))
+        return bool(pkt.PwDecrypt(pkt["User-Password"][0]) == password)
 
 
 def main() -> None:

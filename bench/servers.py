@@ -1,4 +1,4 @@
-"""The server under test and its peers, each pinned to one core and answering on a loopback port of its own."""
+"""The peers, and our authentication worker: each pinned to the server's core, on a loopback port of its own."""
 
 from __future__ import annotations
 
@@ -10,23 +10,89 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).parent
-CORE = "0"
-PG_PORT, FREERADIUS_PORT, CATRACA_PORT, PYRAD_PORT = 54333, 11812, 11912, 11913
+from bench.generator import HERE
+from bench.machine import SERVER_CORE
+
+PG_PORT, CATRACA_PORT, PYRAD_PORT = 54333, 11912, 11913
+FREERADIUS = {
+    "pg": ("FreeRADIUS + PostgreSQL", 11820),
+    "pglean": ("FreeRADIUS + PostgreSQL, lean", 11822),
+    "lean": ("FreeRADIUS, users file", 11824),
+    "pgms": ("FreeRADIUS + PostgreSQL, lean", 11826),
+    "leanms": ("FreeRADIUS, users file", 11828),
+}
+"""Configuration of `freeradius-configs.sh` → its name in tables, and its port; accounting is on the next."""
 SCHEMA = Path("/etc/freeradius/3.0/mods-config/sql/main/postgresql/schema.sql")
 
 
 @dataclass(frozen=True)
 class Server:
-    """`pids`: the processes whose CPU time an answer costs."""
+    """`pids`: the processes whose CPU time an answer costs, with all their children."""
 
     name: str
     port: int
     pids: tuple[int, ...]
+
+
+class PeerDatabase:
+    """PostgreSQL on the server's core, with FreeRADIUS's schema and its 100,000 users; `pid` is the postmaster's."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+
+    @property
+    def pid(self) -> int:
+        return int((self.directory / "pg" / "postmaster.pid").read_text().splitlines()[0])
+
+    def start(self) -> None:
+        listen = f"-p {PG_PORT} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.directory}"
+        options = f"{listen} -c shared_buffers=256MB -c max_connections=250 -c max_wal_size=4GB"
+        log = self.directory / "pg.log"
+        start = [self._programs / "pg_ctl", "-D", self.directory / "pg", "-w", "-l", log, "-o", options, "start"]
+        _as_postgres("taskset", "-c", SERVER_CORE, *start)
+
+    def stop(self, how: str = "fast") -> None:
+        _as_postgres(self._programs / "pg_ctl", "-D", self.directory / "pg", "-m", how, "stop")
+
+    def run(self, database: str, *what: str) -> str:
+        """psql's answer, without decoration."""
+        command = [self._programs / "psql", "-qAt", "-h", "127.0.0.1", "-p", PG_PORT, "-U", "postgres", "-d", database]
+        words = [str(word) for word in (*command, *what)]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://postgres@127.0.0.1:{PG_PORT}/{database}"
+
+    def make(self) -> None:
+        """A new server in the directory, running and empty."""
+        shutil.chown(self.directory, "postgres")
+        self.directory.chmod(0o755)
+        _as_postgres(self._programs / "initdb", "-D", self.directory / "pg", "-U", "postgres", "-A", "trust")
+        self.start()
+
+    def populate(self) -> None:
+        """What FreeRADIUS needs."""
+        self.run("postgres", "-c", "create role radius login superuser")
+        self.run("postgres", "-c", "create database radius owner radius")
+        self.run("radius", "-c", "set role radius", "-f", str(SCHEMA), "-f", str(HERE / "freeradius-populate.sql"))
+        self.run("radius", "-c", "vacuum analyze")
+
+
+@contextmanager
+def postgres(directory: Path) -> Iterator[PeerDatabase]:
+    """A PostgreSQL of its own in `directory`; needs root, which PostgreSQL refuses to be, to become its user."""
+    server = PeerDatabase(directory)
+    server.make()
+    try:
+        yield server
+    finally:
+        with suppress(subprocess.CalledProcessError):
+            server.stop("immediate")
 
 
 @contextmanager
@@ -44,58 +110,36 @@ def pyrad(directory: Path, subscribers: int) -> Iterator[Server]:
     command = [sys.executable, "-m", "bench.serve_pyrad", str(PYRAD_PORT), str(subscribers)]
     with _pinned(command, directory) as process:
         _await_udp(process, PYRAD_PORT)
-        yield Server("pyrad server", PYRAD_PORT, (process.pid,))
+        yield Server("pyrad's server", PYRAD_PORT, (process.pid,))
 
 
 @contextmanager
-def freeradius(directory: Path, kind: str, postgres: int) -> Iterator[Server]:
-    """FreeRADIUS with one of the configurations of `freeradius-configs.sh`; `postgres` is the database's pid."""
-    names = {
-        "pg": "FreeRADIUS + PostgreSQL",
-        "pglean": "FreeRADIUS + PostgreSQL, lean",
-        "lean": "FreeRADIUS, users file",
-    }
-    with _pinned(["freeradius", "-f", "-l", "stdout", "-d", str(directory / f"fr-{kind}")], directory) as process:
-        _await_udp(process, FREERADIUS_PORT)
-        counted = (process.pid,) if kind == "lean" else (process.pid, postgres)
-        yield Server(names[kind], FREERADIUS_PORT, counted)
-
-
-@contextmanager
-def peer_database(directory: Path) -> Iterator[int]:
-    """PostgreSQL with FreeRADIUS's schema and 100,000 users; gives its pid. Builds FreeRADIUS's configurations too."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
-    data = directory / "pg"
-    shutil.chown(directory, "postgres")
-    directory.chmod(0o755)
-    _as_postgres(programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust")
-    listen = f"-p {PG_PORT} -c listen_addresses=127.0.0.1 -c unix_socket_directories={directory}"
-    options = f"{listen} -c shared_buffers=256MB"
+def freeradius(directory: Path, kinds: tuple[str, ...], database: PeerDatabase) -> Iterator[dict[str, Server]]:
+    """FreeRADIUS, one process for each of the configurations, all running; PostgreSQL counts where it is asked."""
+    build = ["bash", str(HERE / "freeradius-configs.sh")]
+    subprocess.run(build, env={**os.environ, "BENCH_DIR": str(directory), "PG_PORT": str(PG_PORT)}, check=True)
     with ExitStack() as stack:
-        start = [programs / "pg_ctl", "-D", data, "-w", "-l", directory / "pg.log", "-o", options, "start"]
-        _as_postgres("taskset", "-c", CORE, *start)
-        stack.callback(_as_postgres, programs / "pg_ctl", "-D", data, "-m", "fast", "stop")
-        psql = [str(programs / "psql"), "-q", "-h", "127.0.0.1", "-p", str(PG_PORT), "-o", "/dev/null"]
-        subprocess.run([*psql, "-U", "postgres", "-c", "create role radius login superuser"], check=True)
-        subprocess.run([*psql, "-U", "postgres", "-c", "create database radius owner radius"], check=True)
-        for script in (SCHEMA, HERE / "freeradius-populate.sql"):
-            inside = [*psql, "-U", "radius", "-d", "radius", "-f", str(script)]
-            subprocess.run(inside, check=True, stderr=subprocess.DEVNULL)
-        subprocess.run([*psql, "-U", "radius", "-d", "radius", "-c", "vacuum analyze"], check=True)
-        build = ["bash", str(HERE / "freeradius-configs.sh")]
-        subprocess.run(build, env={**os.environ, "BENCH_DIR": str(directory)}, check=True)
-        yield int((data / "postmaster.pid").read_text().splitlines()[0])
+        servers = {}
+        for kind in kinds:
+            name, port = FREERADIUS[kind]
+            command = ["freeradius", "-f", "-l", "stdout", "-d", str(directory / f"fr-{kind}")]
+            process = stack.enter_context(_pinned(command, directory))
+            _await_udp(process, port)
+            alone = kind.startswith("lean")
+            servers[kind] = Server(name, port, (process.pid,) if alone else (process.pid, database.pid))
+        yield servers
 
 
 def _as_postgres(*command: object) -> None:
     words = [str(word) for word in command]
-    subprocess.run(words, user="postgres", check=True, cwd="/", stdout=subprocess.DEVNULL)
+    user = "postgres" if os.geteuid() == 0 else None
+    subprocess.run(words, user=user, check=True, cwd="/", stdout=subprocess.DEVNULL)
 
 
 @contextmanager
 def _pinned(command: list[str], directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     with (directory / "servers.log").open("ab") as log:
-        process = subprocess.Popen(["taskset", "-c", CORE, *command], stdout=log, stderr=log)
+        process = subprocess.Popen(["taskset", "-c", SERVER_CORE, *command], stdout=log, stderr=log)
     try:
         yield process
     except RuntimeError as error:
@@ -107,6 +151,7 @@ def _pinned(command: list[str], directory: Path) -> Iterator[subprocess.Popen[by
             process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
 
 
 def _await_udp(process: subprocess.Popen[bytes], port: int, patience: float = 120.0) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import insert, text
 
+from bench.results import Options, Row, Say, Step
 from core.clock import system_clock
 from core.database import Database, Transaction
 from core.migrate import migrate
@@ -39,18 +40,32 @@ def main() -> None:
     parser.add_argument("--subscribers", type=int, default=100_000)
     parser.add_argument("--database", help="URL of an empty database; default: SQLite in a temporary directory")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="catraca-bench-") as scratch:
-        directory = Path(scratch)
-        url = options.database or f"sqlite:///{directory / 'bench.db'}"
-        database = Database(url, open_keyring(directory / "keys"), system_clock)
-        migrate(database)
-        populate(database, options.subscribers)
-        begun = time.perf_counter()
-        states = evaluate(database, options.subscribers)
-        seconds = time.perf_counter() - begun
-        database.close()
+    seconds, states = timed(options.subscribers, options.database)
     shown = ", ".join(f"{state} {count}" for state, count in sorted(states.items()))
     print(f"{options.subscribers} subscriptions evaluated from facts in {seconds:.2f} s ({shown})")
+
+
+def measure(options: Options, say: Say) -> Step:
+    subscribers = 2_000 if options.quick else 100_000
+    seconds, _ = timed(subscribers)
+    what = f"state and next change of {subscribers:,} subscriptions, from their facts in SQLite"
+    return Step(rows=[Row(what, f"{seconds:.1f} s", "", "python -m bench.state")])
+
+
+def timed(subscribers: int, url: str | None = None) -> tuple[float, Counter[str]]:
+    """Seconds, and how many subscriptions are in which state."""
+    with tempfile.TemporaryDirectory(prefix="catraca-bench-") as scratch:
+        directory = Path(scratch)
+        database = Database(
+            url or f"sqlite:///{directory / 'bench.db'}", open_keyring(directory / "keys"), system_clock
+        )
+        migrate(database)
+        populate(database, subscribers)
+        begun = time.perf_counter()
+        states = evaluate(database, subscribers)
+        seconds = time.perf_counter() - begun
+        database.close()
+    return seconds, states
 
 
 def evaluate(database: Database, subscribers: int) -> Counter[str]:

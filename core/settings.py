@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -44,13 +44,45 @@ class Settings(BaseSettings):
     http_address: str = Field("127.0.0.1", description="Address that the HTTP API listens on")
     http_port: int = Field(8080, ge=0, le=65535, description="TCP port of the HTTP API")
     worker_threads: int = Field(4, ge=1, le=64, description="Threads of the embedded worker")
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token that `/metrics` asks for; unset: it is open, as it shows no secret and no login"
+    )
 
-    radius_address: str = Field("0.0.0.0", description="Address that RADIUS listens on (IPv4 or IPv6)")
+    radius_address: str = Field(
+        "0.0.0.0", description="Addresses that RADIUS listens on, with commas: `0.0.0.0,::` is all IPv4 and IPv6"
+    )
     radius_auth_port: int = Field(1812, ge=0, le=65535, description="UDP port of authentication")
     radius_acct_port: int = Field(1813, ge=0, le=65535, description="UDP port of accounting")
     radius_workers: int = Field(1, ge=1, le=64, description="Authentication processes on one port (SO_REUSEPORT)")
+    radius_acct_workers: int = Field(
+        1, ge=1, le=64, description="Accounting processes on one port, each with a spool of its own"
+    )
     radius_poll_seconds: float = Field(
-        0.05, gt=0, le=5, description="How often a RADIUS host asks the database for new access records"
+        0.05,
+        gt=0,
+        le=5,
+        description="How often a RADIUS host asks for new access records where it cannot listen (SQLite)",
+    )
+    radsec_certificate: Path | None = Field(
+        None,
+        description="RadSec: PEM file with our certificate and its chain; set it, the key and the CA, or none of them",
+    )
+    radsec_private_key: Path | None = Field(
+        None, description="RadSec: PEM file with the certificate's key, not encrypted"
+    )
+    radsec_ca: Path | None = Field(
+        None, description="RadSec: PEM file with the CAs of the certificates of NAS, and their CRLs if there are any"
+    )
+    radsec_address: str | None = Field(None, description="Address that RadSec listens on; unset: `radius_address`")
+    radsec_port: int = Field(2083, ge=1, le=65535, description="TCP port of RadSec (RADIUS over TLS)")
+    radsec_idle_seconds: float = Field(
+        900.0, ge=0, description="Silence after which a RadSec connection is closed; 0: never"
+    )
+    radius_metrics_address: str = Field(
+        "127.0.0.1", description="Address on which `catraca radius` shows `/metrics` and `/healthz`"
+    )
+    radius_metrics_port: int = Field(
+        0, ge=0, le=65535, description="TCP port of those; 0: off (`catraca up` shows them beside its API)"
     )
     reject_delay_seconds: float = Field(1.0, ge=0, le=10, description="Delay of each Access-Reject")
     duplicate_cache_seconds: float = Field(
@@ -73,6 +105,14 @@ class Settings(BaseSettings):
         "catraca-suspended", description="Address list of SUSPENDED: the walled garden of the router"
     )
     paused_address_list: str = Field("catraca-paused", description="Address list of PAUSED")
+    session_keep_days: int = Field(
+        30, ge=1, le=365, description="Days that a session that is over stays a session; then it is address history"
+    )
+    history_keep_days: int = Field(
+        366,
+        ge=365,
+        description="Days that the address history is kept, and a calendar year at least (Lei 12.965/2014, art. 13)",
+    )
     quarantine_days: int = Field(30, ge=0, description="Days that a released address rests before it is given again")
 
     suspension_cap_percent: float = Field(
@@ -99,6 +139,13 @@ class Settings(BaseSettings):
         except (KeyError, ValueError, OSError):
             raise ValueError("not a time zone; for example America/Sao_Paulo") from None
         return name
+
+    @model_validator(mode="after")
+    def _radsec_whole(self) -> Self:
+        files = (self.radsec_certificate, self.radsec_private_key, self.radsec_ca)
+        if any(files) and not all(files):
+            raise ValueError("radsec_certificate, radsec_private_key and radsec_ca go together: set all three, or none")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -134,6 +181,16 @@ class Settings(BaseSettings):
     def spool_dir(self) -> Path:
         """Accounting records that are durable but not yet in the database."""
         return self.data_dir / "radius" / "spool"
+
+    @property
+    def radsec(self) -> bool:
+        """Whether RADIUS over TLS is on: its three files are named."""
+        return self.radsec_certificate is not None
+
+    @property
+    def radsec_spool_dir(self) -> Path:
+        """The spool of accounting that came over TLS."""
+        return self.spool_dir.with_name("spool-radsec")
 
     @property
     def session_proof(self) -> timedelta:

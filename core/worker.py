@@ -21,6 +21,7 @@ from core.jobs import SCHEDULES, run_job, run_periodic, sweep, take_over
 from core.logs import get_logger
 from core.runtime import Runtime
 from core.settings import Settings
+from core.wake_socket import WakeListener, wake_path
 
 SWEEP_SECONDS = 1.0
 MEMORY_POLL_SECONDS = 0.02
@@ -131,6 +132,7 @@ class Embedded:
         self.app = make_app(runtime.settings, lambda: runtime)
         self.app.finalize()
         runtime.database.wake = wake_with(self.app)
+        self._wake_listener = WakeListener(wake_path(runtime.settings.data_dir), runtime.database.wake)
         self._ready = threading.Event()
         self._controller = WorkController(
             app=self.app,
@@ -157,6 +159,7 @@ class Embedded:
             thread.start()
         if not self._ready.wait(timeout):
             raise RuntimeError("the embedded worker did not start")
+        self._wake_listener.start()
 
     @property
     def alive(self) -> bool:
@@ -165,6 +168,7 @@ class Embedded:
 
     def stop(self) -> None:
         """Ask both to end; unfinished jobs keep their rows and run at the next start."""
+        self._wake_listener.stop()
         self._beat.stop()
         state.should_stop = 0
         for _ in range(2):  # the consumer looks at `should_stop` between messages, or after two waits of 2 s

@@ -168,3 +168,46 @@ class AddressTenure(Base):
     subscription_id: Mapped[int] = mapped_column(BigInteger)
     since: Mapped[datetime] = mapped_column(UtcDateTime)
     until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class RoutedPrefix(Base):
+    """A prefix that is routed to one subscription: its `framed` or `delegated` IPv6 prefix, or a `route`."""
+
+    __tablename__ = "routed_prefix"
+    __table_args__ = (
+        UniqueConstraint("family", "first", name="uq_routed_prefix_family_first"),
+        Index("ix_routed_prefix_subscription", "subscription_id"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    subscription_id: Mapped[int] = mapped_column(BigInteger)
+    purpose: Mapped[str] = mapped_column(String(10))
+    family: Mapped[int] = mapped_column(SmallInteger)
+    first: Mapped[Address] = mapped_column(IpAddress)
+    last: Mapped[Address] = mapped_column(IpAddress)
+    prefix_length: Mapped[int] = mapped_column(SmallInteger)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class CgnatRule(Base):
+    """How inside addresses share outside ones in a time: each has a block of `block_size` ports (`ipam.cgnat`)."""
+
+    __tablename__ = "cgnat_rule"
+    __table_args__ = (
+        Index("ix_cgnat_rule_outside", "outside_first"),
+        Index("ix_cgnat_rule_inside", "inside_first"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    inside_first: Mapped[Address] = mapped_column(IpAddress)
+    inside_last: Mapped[Address] = mapped_column(IpAddress)
+    outside_first: Mapped[Address] = mapped_column(IpAddress)
+    outside_last: Mapped[Address] = mapped_column(IpAddress)
+    first_port: Mapped[int]
+    last_port: Mapped[int]
+    block_size: Mapped[int]
+    layout: Mapped[str] = mapped_column(String(10))
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

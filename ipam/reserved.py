@@ -12,6 +12,7 @@ from core.database import Transaction
 from core.errors import Conflict, NotFound
 from ipam.models import ReservedRange, Subnet
 from ipam.notation import parse_purpose, parse_range
+from ipam.routed_space import refuse_routed
 from ipam.subnets import get_subnet, lock_subnet, refuse_holders, rewind
 
 
@@ -43,7 +44,7 @@ def add_reserved_range(
 
 
 def delete_reserved_range(tx: Transaction, *, range_id: int) -> None:
-    """From now on its addresses may be given. NotFound."""
+    """From now on its addresses may be given. NotFound; Conflict while some of them are routed to a subscription."""
     subnet_id = tx.session.scalar(select(ReservedRange.subnet_id).where(ReservedRange.id == range_id))
     if subnet_id is None:
         raise NotFound("reserved range", range_id)
@@ -51,6 +52,7 @@ def delete_reserved_range(tx: Transaction, *, range_id: int) -> None:
     gone = tx.session.get(ReservedRange, range_id, populate_existing=True)
     if gone is None:  # somebody else deleted it while we waited for the lock
         raise NotFound("reserved range", range_id)
+    refuse_routed(tx, gone.first, gone.last, "be given")
     rewind(subnet, gone.first)
     tx.session.delete(gone)
     tx.session.flush()

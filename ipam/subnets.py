@@ -13,6 +13,7 @@ from core.errors import Conflict, NotAllowed, NotFound
 from ipam.folders import NAMED_IN_ERRORS, get_folder, lock_plan
 from ipam.models import ASSIGNED, QUARANTINED, GivenAddress, ReservedRange, Subnet
 from ipam.notation import check_limit, check_quarantine, parse_gateway, parse_name, parse_network
+from ipam.routed_space import refuse_routed
 from ipam.space import Layout, Network, hosts_of
 
 
@@ -76,7 +77,7 @@ def add_subnet(
     """A new subnet in a folder.
 
     InvalidInput (name, cidr, gateway, quarantine_days); NotFound (folder); Conflict when a subnet of that name is in
-    the folder, or one anywhere overlaps: the error names it.
+    the folder, when one anywhere overlaps, or when some of it is routed to a subscription: the error names it.
     """
     name, network = parse_name(name), parse_network(cidr)
     router = None if gateway is None else parse_gateway(gateway, network)
@@ -84,6 +85,7 @@ def add_subnet(
     lock_plan(tx)
     get_folder(tx, folder_id)
     _refuse_overlap(tx, network)
+    refuse_routed(tx, network[0], network[-1], "be in a subnet")
     _refuse_namesake(tx, name, folder_id)
     subnet = Subnet(
         folder_id=folder_id, name=name, family=network.version, first=network[0], last=network[-1],
@@ -125,7 +127,7 @@ def move_subnet(tx: Transaction, *, subnet_id: int, folder_id: int) -> Subnet:
 def set_gateway(tx: Transaction, *, subnet_id: int, gateway: str | IPv4Address | IPv6Address | None) -> Subnet:
     """Change or remove the gateway; the former one may be given from now on.
 
-    InvalidInput; NotFound; Conflict when a subscription has the address.
+    InvalidInput; NotFound; Conflict when a subscription has the address, or a route that it lies in.
     """
     subnet = lock_subnet(tx, subnet_id)
     router = None if gateway is None else parse_gateway(gateway, subnet.network)
@@ -133,6 +135,7 @@ def set_gateway(tx: Transaction, *, subnet_id: int, gateway: str | IPv4Address |
         return subnet
     if router is not None:
         refuse_holders(tx, subnet, router, router, "be the gateway")
+        refuse_routed(tx, router, router, "hold the gateway")
     if subnet.gateway is not None:
         rewind(subnet, subnet.gateway)
     tx.audit("set-gateway", "subnet", subnet_id, {"gateway": subnet.gateway}, {"gateway": router})

@@ -19,16 +19,19 @@ from core.leases import hold_lease
 from core.logs import get_logger
 from core.outcomes import Applied, Outcome, Retry
 from core.runtime import Runtime
+from provisioning.admission import learn_at_nas
 from provisioning.convergence import Step, forget_converged, note, record, steps_for_nas
 from provisioning.convergence_plan import AwaitProof, ChangeSession
 from provisioning.models import Divergence
 from radius import replica
 from radius.attributes import CLASS
 from radius.codec import encode_attributes
-from radius.dynauth import DynauthResult, Target, TimedOut, change_of_authorization, disconnect
+from radius.dynauth import DynauthResult, TimedOut
+from radius.dynauth_send import ask, lease_name, target_of
 from radius.models import Nas
 from radius.policy import Grant
 from radius.records import class_value
+from radius.session_lock import lock_sessions_of
 from radius.vendors import VENDORS
 
 AT_ONCE = 8
@@ -42,6 +45,7 @@ log = get_logger("provisioning.converge")
 @handles("session.changed")
 def converge_after_session(runtime: Runtime, job: Job) -> Outcome:
     """A session opened, closed or shows another policy: look at its NAS (`job.key`) again."""
+    learn_at_nas(runtime, int(job.key))
     with runtime.database.transaction() as tx:
         tx.enqueue("converge", job.key)
     return Applied()
@@ -52,7 +56,7 @@ def converge_nas(runtime: Runtime, job: Job) -> Outcome:
     """Bring the sessions of NAS `job.key` to what the facts demand; Retry until all of them are proven."""
     nas_id = int(job.key)
     for _ in range(LEASE_TRIES):
-        with hold_lease(runtime.database, f"nas:{nas_id}", LEASE) as held:
+        with hold_lease(runtime.database, lease_name(nas_id), LEASE) as held:
             if held:
                 return _converge(runtime, nas_id, job.failures)
         time.sleep(LEASE_PAUSE_SECONDS)
@@ -98,20 +102,11 @@ def _send(runtime: Runtime, nas: Nas, steps: Sequence[Step]) -> bool:
 
 
 def _send_one(runtime: Runtime, nas: Nas, step: Step) -> DynauthResult | None:
-    settings = runtime.settings
-    target = Target(step.session.nas_address, nas.coa_port, nas.secret.reveal().encode())
+    target = target_of(nas, step.session.nas_address)
     identity = VENDORS[nas.vendor].identification(step.session.identity)
     try:
-        if isinstance(step.action, ChangeSession):
-            changes = encode_attributes(step.action.attributes) + _new_class(step)
-            return change_of_authorization(
-                target, identity, changes, now=runtime.clock(), timeout=settings.coa_timeout_seconds,
-                tries=settings.coa_tries, source_address=settings.coa_source_address,
-            )  # fmt: skip
-        return disconnect(
-            target, identity, now=runtime.clock(), timeout=settings.coa_timeout_seconds,
-            tries=settings.coa_tries, source_address=settings.coa_source_address,
-        )  # fmt: skip
+        changes = _changes(nas, step) if isinstance(step.action, ChangeSession) else None
+        return ask(runtime.settings, target, identity, changes, runtime.clock())
     except (OSError, ValueError) as error:
         log.warning("CoA could not be sent", nas=nas.name, reason=str(error))
         return None
@@ -119,6 +114,7 @@ def _send_one(runtime: Runtime, nas: Nas, step: Step) -> DynauthResult | None:
 
 def _record(runtime: Runtime, ended: Sequence[tuple[Step, DynauthResult | None]]) -> None:
     with runtime.database.transaction() as tx:
+        lock_sessions_of(tx, {step.session.nas_id for step, _ in ended})
         for step, result in ended:
             record(tx, step, result)
 
@@ -141,11 +137,17 @@ def _verdict(runtime: Runtime, nas: Nas, planned: Sequence[Step]) -> Outcome:
     return Applied(f"{len(planned)} sessions seen to")
 
 
-def _new_class(step: Step) -> bytes:
-    """The Class of the new policy: a NAS that adopts it proves the change with its next accounting record."""
-    if not isinstance(step.desired, Grant):
+def _changes(nas: Nas, step: Step) -> bytes:
+    """What a CoA says: the changes, and the Class of the new policy where the NAS does not refuse a CoA for it.
+
+    A NAS that adopts the Class proves the change with its next accounting record.
+    """
+    if not isinstance(step.action, ChangeSession) or not isinstance(step.desired, Grant):
         raise TypeError("only a grant can be reached by CoA")
-    return encode_attributes([(CLASS, class_value(step.subscription_id, step.desired))])
+    attributes = list(step.action.attributes)
+    if VENDORS[nas.vendor].class_by_coa or nas.coa_echoes_class:
+        attributes.append((CLASS, class_value(step.subscription_id, step.desired)))
+    return encode_attributes(attributes)
 
 
 def _batches(steps: Sequence[Step]) -> Iterator[list[Step]]:

@@ -19,10 +19,10 @@ from provisioning.fact_store import load_known, rules_from
 from provisioning.models import Divergence, Subscription
 from provisioning.service_state import answer_at
 from radius.dynauth import Ack, DynauthResult, Nak, TimedOut
-from radius.fold import NAS
-from radius.models import Nas, ReplicaEntry, Session
-from radius.policy import Denial, Grant, Policy
-from radius.records import policy_key
+from radius.models import Nas, Session
+from radius.policy import Denial, Grant
+from radius.session_check import close_as_gone
+from radius.stored_policies import StoredPolicies
 from radius.vendors import VENDORS
 
 
@@ -53,7 +53,7 @@ def steps_for_nas(tx: Transaction, nas: Nas) -> list[Step]:
     """Read facts and sessions, and plan each session that seems to differ; those that turn out right are left out."""
     sessions = _suspects(tx, nas.id)
     answers = _desired(tx, sorted({s.subscription_id for s in sessions if s.subscription_id is not None}))
-    policies = _Policies(tx)
+    policies = StoredPolicies(tx)
     tried = _last_tries(tx, nas.id)
     steps = []
     for session in sessions:
@@ -121,16 +121,14 @@ def _verdict(tx: Transaction, step: Step, action: str, result: DynauthResult | N
             session.disconnect_acked_at = tx.now
             return "acknowledged", "Disconnect acknowledged, Accounting-Stop awaited"
         case Nak() if result.session_unknown:
-            if session.stopped_at is None:
-                session.stopped_at, session.closed_by = tx.now, NAS
-                session.terminate_cause = "Session-Context-Not-Found"
+            close_as_gone(tx, session)
             return "acknowledged", "the NAS no longer has this session"
         case Nak():
             if action == "coa":
                 session.refused_fingerprint = step.desired_fingerprint
             return "failing", f"the NAS refused the {action}: {result.name}"
         case TimedOut():
-            hint = ", its port is closed" if result.refused else ""
+            hint = ", its port is closed" if result.refused else f": {result.detail}" if result.detail else ""
             return "failing", f"the NAS did not answer {result.tries} times{hint}"
     return "failing", "the request could not be sent"
 
@@ -186,20 +184,6 @@ def _observed(session: Session, desired: Grant | Denial) -> Observed:
         disconnect_acked_at=session.disconnect_acked_at,
         refused_coa=bool(fingerprint) and session.refused_fingerprint == fingerprint,
     )
-
-
-class _Policies:
-    """Policies by id, read once for one plan."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-        self._known: dict[str, Policy | None] = {}
-
-    def get(self, policy_id: str) -> Policy | None:
-        if policy_id not in self._known:
-            text = self._tx.session.scalar(select(ReplicaEntry.value).where(ReplicaEntry.key == policy_key(policy_id)))
-            self._known[policy_id] = None if text is None else Policy.from_json(text)
-        return self._known[policy_id]
 
 
 def divergences(tx: Transaction, *, after: int = 0, limit: int = 100) -> Sequence[Any]:

@@ -101,14 +101,23 @@ def _after_ack(observed: Observed, acked_at: datetime, adopts_class: bool, proof
     return AwaitProof(acked_at + proof, "CoA acknowledged, accounting with the new Class awaited")
 
 
+def _as_said(policy: Policy, desired: Grant) -> Policy:
+    """The policy without the pools that fixed addresses stand in for: the session was never told of them."""
+    return policy.without_pools(
+        address=desired.framed_ip_address is not None,
+        framed=desired.framed_ipv6_prefix is not None,
+        delegated=desired.delegated_ipv6_prefix is not None,
+    )
+
+
 def _towards(observed: Observed, desired: Grant, vendor: Vendor, policy_of: PolicyOf) -> Action:
     running = observed.acked or observed.granted
     old = policy_of(running.partition(".")[0]) if running else None
     if old is None:
         return EndSession("what the session runs is not known")
     if running.partition(".")[2] != desired.fingerprint.partition(".")[2]:
-        return EndSession("another fixed address needs a new session")
-    changes = vendor.coa_changes(old, desired.policy)
+        return EndSession("another fixed address, prefix or route needs a new session")
+    changes = vendor.coa_changes(_as_said(old, desired), _as_said(desired.policy, desired))
     if changes is None:
         return EndSession("this change needs a new session on this kind of NAS")
     if not changes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Network
 from typing import Any
 
 from sqlalchemy import Row, String, select, type_coerce
@@ -15,6 +15,7 @@ from core.among import among
 from core.database import Transaction
 from core.settings import Settings
 from ipam.lookup import fixed_addresses_of
+from ipam.routed import Prefix, Purpose, prefixes_of
 from provisioning.facts import (
     Facts,
     Level,
@@ -33,6 +34,7 @@ from provisioning.models import (
     Subscription,
     TrustUnblockRow,
 )
+from radius.records import USUAL, Limits
 
 _COLUMNS = (
     Subscription.id,
@@ -45,6 +47,11 @@ _COLUMNS = (
     Subscription.desired_fingerprint,
     Subscription.next_change_at,
     Subscription.record_digest,
+    Subscription.session_limit,
+    Subscription.mac_binding,
+    Subscription.bound_mac,
+    Subscription.allowed_nas_id,
+    Subscription.allowed_nas_port,
     Plan.download_bps,
     Plan.upload_bps,
     Plan.reduced_download_bps,
@@ -52,6 +59,8 @@ _COLUMNS = (
     Plan.pool,
     Plan.group.label("group_name"),
     Plan.address_list,
+    Plan.ipv6_pool,
+    Plan.delegated_ipv6_pool,
 )
 
 
@@ -72,6 +81,7 @@ class Known:
     desired_fingerprint: str
     next_change_at: Any
     record_digest: str
+    limits: Limits = USUAL
 
 
 def rules_from(settings: Settings) -> ServiceRules:
@@ -92,8 +102,8 @@ def load_known(tx: Transaction, ids: Sequence[int], *, lock: bool = False) -> li
         query = query.with_for_update(of=Subscription, key_share=True)
     rows = tx.session.execute(query.order_by(Subscription.id)).all()
     related = _Related(tx.session, ids)
-    addresses = fixed_addresses_of(tx, ids)
-    return [_known(row, related, addresses.get(row.id)) for row in rows]
+    addresses, prefixes = fixed_addresses_of(tx, ids), prefixes_of(tx, ids)
+    return [_known(row, related, addresses.get(row.id), prefixes.get(row.id, ())) for row in rows]
 
 
 class _Related:
@@ -128,7 +138,7 @@ def _rows(session: Session, table: Any, ids: Sequence[int]) -> Sequence[Row[Any]
     return session.execute(query.order_by(table.id)).all()
 
 
-def _known(row: Any, related: _Related, address: IPv4Address | None) -> Known:
+def _known(row: Any, related: _Related, address: IPv4Address | None, prefixes: Sequence[Prefix]) -> Known:
     reduced = None
     if row.reduced_download_bps and row.reduced_upload_bps:
         reduced = Speed(row.reduced_download_bps, row.reduced_upload_bps)
@@ -138,7 +148,12 @@ def _known(row: Any, related: _Related, address: IPv4Address | None) -> Known:
         pool=row.pool,
         group=row.group_name,
         address_list=row.address_list,
+        ipv6_pool=row.ipv6_pool,
+        delegated_ipv6_pool=row.delegated_ipv6_pool,
         framed_ip_address=address,
+        framed_ipv6_prefix=_ipv6(prefixes, Purpose.FRAMED),
+        delegated_ipv6_prefix=_ipv6(prefixes, Purpose.DELEGATED),
+        routes=tuple(prefix.network for prefix in prefixes if prefix.purpose is Purpose.ROUTE),
         installed_at=row.installed_at,
         cancelled_at=row.cancelled_at,
         pauses=tuple(related.pauses.get(row.id, ())),
@@ -148,5 +163,17 @@ def _known(row: Any, related: _Related, address: IPv4Address | None) -> Known:
     )
     return Known(
         row.id, row.login, row.password, row.mac, facts,
-        row.state, row.desired_fingerprint, row.next_change_at, row.record_digest,
+        row.state, row.desired_fingerprint, row.next_change_at, row.record_digest, _limits(row),
     )  # fmt: skip
+
+
+def _ipv6(prefixes: Sequence[Prefix], purpose: Purpose) -> IPv6Network | None:
+    """The one prefix of this purpose, where there is one."""
+    networks = (prefix.network for prefix in prefixes if prefix.purpose is purpose)
+    return next((network for network in networks if isinstance(network, IPv6Network)), None)
+
+
+def _limits(row: Any) -> Limits:
+    bound = row.bound_mac if row.mac_binding != "off" else None
+    mac = None if bound is None else bytes.fromhex(bound.replace(":", ""))
+    return Limits(row.session_limit, mac, row.allowed_nas_id, row.allowed_nas_port)

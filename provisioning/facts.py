@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 
 class ServiceState(StrEnum):
@@ -95,7 +95,12 @@ class Facts:
     pool: str = ""
     group: str = ""
     address_list: str = ""
+    ipv6_pool: str = ""
+    delegated_ipv6_pool: str = ""
     framed_ip_address: IPv4Address | None = None
+    framed_ipv6_prefix: IPv6Network | None = None
+    delegated_ipv6_prefix: IPv6Network | None = None
+    routes: tuple[IPv4Network | IPv6Network, ...] = ()
     installed_at: datetime | None = None
     cancelled_at: datetime | None = None
     awaits_migration: bool = False

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from core.database import Transaction
 from core.errors import InvalidInput, NotAllowed
 from ipam.allocation import fixed_address_of, release_fixed_address
+from ipam.routed import withdraw_prefixes
 from provisioning import checks
 from provisioning.fact_store import load_known, rules_from
 from provisioning.facts import ServiceState
@@ -124,6 +125,7 @@ def cancel(tx: Transaction, *, subscription_id: int, note: str = "", cancel_open
     tx.audit("cancel", "subscription", subscription_id, after=details, note=text)
     if fixed_address_of(tx, subscription_id) is not None:
         release_fixed_address(tx, subscription_id=subscription_id, quarantine_days=tx.settings.quarantine_days)
+    withdraw_prefixes(tx, subscription_id=subscription_id)
     refresh(tx, [subscription_id])
     tx.enqueue(
         "subscription.cancelled",

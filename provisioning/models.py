@@ -13,6 +13,7 @@ from core.database import Base
 from core.secrets import Secret
 
 _NOT_CANCELLED = text("cancelled_at IS NULL")
+_LEARNING = text("mac_binding = 'learn' AND bound_mac IS NULL")
 
 
 class Subscriber(Base):
@@ -48,6 +49,8 @@ class Plan(Base):
     group: Mapped[str] = mapped_column("group_name", String(64), default="")
     pool: Mapped[str] = mapped_column(String(64), default="")
     address_list: Mapped[str] = mapped_column(String(64), default="")
+    ipv6_pool: Mapped[str] = mapped_column(String(64), default="", server_default=text("''"))
+    delegated_ipv6_pool: Mapped[str] = mapped_column(String(64), default="", server_default=text("''"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -57,6 +60,10 @@ class Subscription(Base):
     `installed_at`, `cancelled_at` and the tables below are facts. `state`, `state_since`, `desired_fingerprint`,
     `desired_since`, `next_change_at` and `record_digest` are what followed from them at the last evaluation: kept
     for lists and for the planner, never read to decide.
+
+    Where it may be used: `session_limit` sessions at once (0: any number), from `bound_mac` once `mac_binding` ("off",
+    "learn", "pinned") has one, only at `allowed_nas_id` and there at `allowed_nas_port`, where they are set. Sessions
+    up to the number `mac_learns_after` teach no address.
     """
 
     __tablename__ = "subscription"
@@ -66,6 +73,7 @@ class Subscription(Base):
         ),
         Index("uq_subscription_mac", "mac", unique=True, sqlite_where=_NOT_CANCELLED, postgresql_where=_NOT_CANCELLED),
         Index("ix_subscription_state", "state", "id"),
+        Index("ix_subscription_learning", "id", sqlite_where=_LEARNING, postgresql_where=_LEARNING),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -84,6 +92,12 @@ class Subscription(Base):
     desired_since: Mapped[datetime] = mapped_column(UtcDateTime)
     next_change_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     record_digest: Mapped[str] = mapped_column(String(32), default="")
+    session_limit: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    mac_binding: Mapped[str] = mapped_column(String(8), default="off", server_default="off")
+    bound_mac: Mapped[str | None] = mapped_column(String(17))
+    mac_learns_after: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    allowed_nas_id: Mapped[int | None] = mapped_column(BigInteger)
+    allowed_nas_port: Mapped[str] = mapped_column(String(128), default="", server_default=text("''"))
 
     subscriber: Mapped[Subscriber] = relationship(lazy="joined", innerjoin=True)
     plan: Mapped[Plan] = relationship(lazy="joined", innerjoin=True)

@@ -28,6 +28,8 @@ def add_plan(
     group: str = "",
     pool: str = "",
     address_list: str = "",
+    ipv6_pool: str = "",
+    delegated_ipv6_pool: str = "",
 ) -> Plan:
     """Add a plan. Reduced speeds go in pairs; without them the company's reduced speed holds."""
     values = _checked(
@@ -42,6 +44,8 @@ def add_plan(
             "group": group,
             "pool": pool,
             "address_list": address_list,
+            "ipv6_pool": ipv6_pool,
+            "delegated_ipv6_pool": delegated_ipv6_pool,
         }
     )
     plan = Plan(created_at=tx.now, **values)
@@ -102,6 +106,8 @@ def _checked(values: dict[str, object]) -> dict[str, object]:
         "group": lambda value: optional_text(str(value), "group", 64, "residencial"),
         "pool": lambda value: optional_text(str(value), "pool", 64, "cgnat-1"),
         "address_list": lambda value: optional_text(str(value), "address_list", 64, "clientes"),
+        "ipv6_pool": lambda value: optional_text(str(value), "ipv6_pool", 64, "v6-enlace"),
+        "delegated_ipv6_pool": lambda value: optional_text(str(value), "delegated_ipv6_pool", 64, "v6-clientes"),
     }
     if unknown := set(values) - set(checks):
         raise InvalidInput(sorted(unknown)[0], f"one of {', '.join(checks)}", "name")

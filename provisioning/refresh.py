@@ -8,8 +8,9 @@ transaction; doing it again without a change of facts writes nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from sqlalchemy import update
 
@@ -20,7 +21,7 @@ from provisioning.models import Subscription
 from provisioning.service_state import next_change_at, service_state, spans_from
 from provisioning.timeline import narrate
 from radius import records, replica
-from radius.policy import Grant, Span
+from radius.policy import Denial, Grant, Span
 from radius.sessions import nas_ids_with_open_sessions
 
 CHUNK = 500
@@ -54,12 +55,22 @@ def _refresh_one(tx: Transaction, known: Known, rules: ServiceRules, republish: 
         known.next_change_at,
     ):
         return False
-    if state != known.state:
-        narrate(tx, known.subscription_id, "state.changed", states=(known.state, state))
+    for states in pairwise((*_states_passed(known, rules, tx.now), state)):
+        if states[0] != states[1]:
+            narrate(tx, known.subscription_id, "state.changed", states=states)
     if publish:
         _publish(tx, known, spans)
     _remember(tx, known, state, fingerprint, following, digest)
     return publish
+
+
+def _states_passed(known: Known, rules: ServiceRules, now: datetime) -> Iterator[str]:
+    """The state that was last told, then those that time brought since: a change of facts may come before the alarm."""
+    yield known.state
+    at = known.next_change_at
+    while at is not None and at < now:
+        yield service_state(known.facts, rules, at).state.value
+        at = next_change_at(known.facts, rules, at)
 
 
 def _remember(
@@ -98,13 +109,21 @@ def access_records(tx: Transaction, known: Known, spans: tuple[Span, ...]) -> li
     found = []
     if known.login and known.password is not None:
         password = tx.keyring.decrypt(known.password.encode("ascii"))
-        found.append(records.AccessRecord(known.subscription_id, known.login, password, None, spans))
+        found.append(records.AccessRecord(known.subscription_id, known.login, password, None, spans, known.limits))
     if known.mac:
-        found.append(records.AccessRecord(known.subscription_id, known.mac, None, known.mac, spans))
+        found.append(records.AccessRecord(known.subscription_id, known.mac, None, known.mac, spans, known.limits))
     return found
 
 
 def _digest(known: Known, spans: tuple[Span, ...]) -> str:
     """What the published record depends on, but for the password: a fast hash of that would be a leak."""
-    text = repr((known.login, known.mac, known.password is None, spans))
+    answers = [(span.until, _said(span.answer)) for span in spans]
+    text = repr((known.login, known.mac, known.password is None, answers, tuple(known.limits)))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _said(answer: Grant | Denial) -> tuple[str, ...]:
+    if isinstance(answer, Denial):
+        return (answer.reason,)
+    own = (answer.framed_ip_address, answer.framed_ipv6_prefix, answer.delegated_ipv6_prefix, *answer.routes)
+    return (answer.policy.policy_id, *map(str, own))

@@ -98,8 +98,10 @@ def answer_at(facts: Facts, rules: ServiceRules, now: datetime) -> Grant | Denia
         pool=facts.pool,
         group=facts.group,
         interim_seconds=rules.interim_seconds,
+        ipv6_pool=facts.ipv6_pool,
+        delegated_ipv6_pool=facts.delegated_ipv6_pool,
     )
-    return Grant(policy, facts.framed_ip_address)
+    return Grant(policy, facts.framed_ip_address, facts.framed_ipv6_prefix, facts.delegated_ipv6_prefix, facts.routes)
 
 
 def spans_from(facts: Facts, rules: ServiceRules, now: datetime) -> tuple[Span, ...]:

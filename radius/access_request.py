@@ -50,25 +50,28 @@ _FEW = HEADER_LENGTH + 2 * MAX_ATTRIBUTES
 
 
 class AccessRequest:
-    """An Access-Request or Status-Server, checked; `raw` is the datagram without padding."""
+    """An Access-Request or Status-Server, checked; `raw` is the datagram without padding.
 
-    __slots__ = ("_first", "_more", "authenticator", "code", "identifier", "raw")
+    `first` has the offset of the first attribute of each (wanted) type that is there.
+    """
+
+    __slots__ = ("_more", "authenticator", "code", "first", "identifier", "raw")
 
     def __init__(self, raw: bytes, first: dict[int, int], more: list[int]) -> None:
         self.raw = raw
         self.code = raw[0]
         self.identifier = raw[1]
         self.authenticator = raw[4:HEADER_LENGTH]
-        self._first = first
+        self.first = first
         self._more = more
 
     def at(self, kind: int) -> int:
         """Offset of the first attribute of this (wanted) type, 0 when there is none."""
-        return self._first.get(kind, 0)
+        return self.first.get(kind, 0)
 
     def value(self, kind: int) -> bytes | None:
         """Value of the first attribute of this (wanted) type."""
-        at = self._first.get(kind)
+        at = self.first.get(kind)
         if at is None:
             return None
         raw = self.raw
@@ -76,23 +79,24 @@ class AccessRequest:
 
     def every(self, kind: int) -> list[int]:
         """Offsets of all attributes of this type, in order."""
-        at = self._first.get(kind)
+        at = self.first.get(kind)
         return [] if at is None else [at, *(each for each in self._more if self.raw[each] == kind)]
 
     def proxy_states(self) -> bytes:
         """All Proxy-State attributes as they arrived, in order, ready for the reply (RFC 2865 §5.33)."""
-        if PROXY_STATE not in self._first:
+        if PROXY_STATE not in self.first:
             return b""
         raw = self.raw
         return b"".join([raw[at : at + raw[at + 1]] for at in self.every(PROXY_STATE)])
 
     def vendor(self, vendor: int) -> dict[int, bytes]:
         """This vendor's sub-attributes by type; of one that repeats, the first."""
-        raw = self.raw
+        raw, number = self.raw, vendor.to_bytes(4)
         found: dict[int, bytes] = {}
         for at in self.every(VENDOR_SPECIFIC):
-            for kind, value in vendor_attributes(raw[at + 2 : at + raw[at + 1]], vendor):
-                found.setdefault(kind, value)
+            if raw.startswith(number, at + 2):
+                for kind, value in vendor_attributes(raw[at + 2 : at + raw[at + 1]], vendor):
+                    found.setdefault(kind, value)
         return found
 
 
@@ -136,7 +140,9 @@ def _check_rare(raw: bytes, first: dict[int, int], more: list[int]) -> None:
             raise Malformed("message_authenticator_shape" if raw[at] == MESSAGE_AUTHENTICATOR else "repeated_attribute")
     for at in (*more, first.get(VENDOR_SPECIFIC, 0)):
         if at and raw[at] == VENDOR_SPECIFIC:
-            check_vendor_specific(raw[at + 2 : at + raw[at + 1]])
+            inner = raw[at + 1] - 6
+            if inner < 2 or raw[at + 7] != inner:  # else it is one sub-attribute that fills the value
+                check_vendor_specific(raw[at + 2 : at + raw[at + 1]])
     if len(raw) > _FEW and _attributes(raw) > MAX_ATTRIBUTES:
         raise Malformed("too_many_attributes")
 

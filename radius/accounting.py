@@ -7,6 +7,8 @@ placed by receipt, because a NAS sends them at boot, before its clock is set.
 
 Names are octets in the protocol and text in the database. `text_of` keeps every octet: what is not plain UTF-8 is
 spelled `hex:…`, and `octets_of` gives back what the NAS has to hear in a CoA.
+
+`radius.interim` reads most datagrams in a fraction of the time; a property test holds the two to the same result.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from radius.attributes import (
     ACCT_DELAY_TIME,
@@ -35,9 +38,11 @@ from radius.attributes import (
     ACCT_TERMINATE_CAUSE,
     CALLING_STATION_ID,
     CLASS,
+    DELEGATED_IPV6_PREFIX,
     EVENT_TIMESTAMP,
     FRAMED_IP_ADDRESS,
     FRAMED_IPV6_ADDRESS,
+    FRAMED_IPV6_PREFIX,
     NAS_IP_ADDRESS,
     NAS_PORT,
     NAS_PORT_ID,
@@ -56,10 +61,11 @@ OLDEST_EVENT = timedelta(days=1)
 """An event reported later than this has a wrong clock rather than a long journey."""
 LONGEST_SESSION_SECONDS = 5 * 366 * 86_400
 MOST_OCTETS = 2**63 - 1
-_NO_ADDRESS = frozenset(map(ip_address, ("0.0.0.0", "255.255.255.255", "255.255.255.254", "::")))
+NO_ADDRESS = frozenset(ip_address(text).packed for text in ("0.0.0.0", "255.255.255.255", "255.255.255.254", "::"))
+"""What a NAS puts into an address that it does not know, or leaves to others (RFC 2865 §5.8)."""
 _HEX = "hex:"
 
-_ENVELOPE = struct.Struct(">BqqB")
+ENVELOPE = struct.Struct(">BqqB")
 """Version, microseconds since the epoch at receipt, NAS id, octets of source address; address and datagram follow."""
 _ENVELOPE_VERSION = 1
 
@@ -101,7 +107,8 @@ class AccountingRecord:
     """What one Accounting-Request says. Absent text is "", absent counters are 0.
 
     `at` is the instant of the event; `began_at` when the session began by this record's own account (None: it does not
-    tell). `subscription_id` and `granted_fingerprint` are read from our own Class.
+    tell). `subscription_id` and `granted_fingerprint` are read from our own Class. Prefixes are canonical text, such as
+    "2001:db8::/56"; None: not told. A Framed-IPv6-Address without a Framed-IPv6-Prefix counts as one of 128 bits.
     """
 
     status: int
@@ -114,6 +121,8 @@ class AccountingRecord:
     subscription_id: int | None = None
     granted_fingerprint: str = ""
     framed_ip_address: Address | None = None
+    framed_ipv6_prefix: str | None = None
+    delegated_ipv6_prefix: str | None = None
     nas_ip_address: Address | None = None
     calling_station_id: str = ""
     nas_port_id: str = ""
@@ -144,21 +153,26 @@ class Unusable:
 def pack_received(received: Received) -> bytes:
     """The form in which the spool keeps it."""
     address = received.source.packed
-    micros = (received.at - _EPOCH) // timedelta(microseconds=1)
-    return _ENVELOPE.pack(_ENVELOPE_VERSION, micros, received.nas_id, len(address)) + address + received.datagram
+    micros = (received.at - EPOCH) // timedelta(microseconds=1)
+    return ENVELOPE.pack(_ENVELOPE_VERSION, micros, received.nas_id, len(address)) + address + received.datagram
 
 
 def unpack_received(entry: bytes) -> Received | Unusable:
     """What `pack_received` made."""
     try:
-        version, micros, nas_id, size = _ENVELOPE.unpack_from(entry)
-        source = ip_address(entry[_ENVELOPE.size : _ENVELOPE.size + size])
+        version, micros, nas_id, size = ENVELOPE.unpack_from(entry)
+        source = _source(entry[ENVELOPE.size : ENVELOPE.size + size])
     except (struct.error, ValueError):
         return Unusable("envelope")
     if version != _ENVELOPE_VERSION:
         return Unusable("envelope_version")
-    at = _EPOCH + timedelta(microseconds=micros)
-    return Received(nas_id, source, at, entry[_ENVELOPE.size + size :])
+    at = EPOCH + timedelta(microseconds=micros)
+    return Received(nas_id, source, at, entry[ENVELOPE.size + size :])
+
+
+@lru_cache(maxsize=4096)
+def _source(octets: bytes) -> Address:
+    return ip_address(octets)
 
 
 def read_record(received: Received) -> AccountingRecord | Unusable:
@@ -202,6 +216,8 @@ def _session(values: Values, classes: Iterable[bytes], status: int, received: Re
         subscription_id=granted[0] if granted else None,
         granted_fingerprint=granted[1] if granted else "",
         framed_ip_address=_address(values, FRAMED_IP_ADDRESS) or _address(values, FRAMED_IPV6_ADDRESS),
+        framed_ipv6_prefix=_framed_prefix(values),
+        delegated_ipv6_prefix=_prefix(values.get(DELEGATED_IPV6_PREFIX)),
         nas_ip_address=_address(values, NAS_IP_ADDRESS),
         calling_station_id=_text(values, CALLING_STATION_ID),
         nas_port_id=_port(values),
@@ -250,8 +266,41 @@ def _address(values: Values, kind: int) -> Address | None:
     value = values.get(kind)
     if value is None or len(value) not in (4, 16):
         return None
-    address = ip_address(value)
-    return None if address in _NO_ADDRESS else address
+    if value in NO_ADDRESS:
+        return None
+    return IPv4Address(value) if len(value) == 4 else IPv6Address(value)
+
+
+def _framed_prefix(values: Values) -> str | None:
+    prefix = _prefix(values.get(FRAMED_IPV6_PREFIX))
+    if prefix is not None:
+        return prefix
+    address = _address(values, FRAMED_IPV6_ADDRESS)
+    return f"{address}/128" if isinstance(address, IPv6Address) else None
+
+
+def _prefix(value: bytes | None) -> str | None:
+    octets = None if value is None else prefix_octets(value)
+    return None if octets is None else prefix_text(octets)
+
+
+def prefix_octets(value: bytes) -> bytes | None:
+    """Length in bits (1 octet) and the 16 octets of a prefix attribute, what lies beyond the length blanked.
+
+    Its value is a reserved octet, the length, and up to 16 octets of prefix (RFC 3162 §2.3, RFC 4818 §3). None for
+    anything else, and for the prefix of nobody, `::`.
+    """
+    if not 2 <= len(value) <= 18 or not 0 < value[1] <= 128:
+        return None
+    bits = value[1]
+    number = int.from_bytes(value[2:].ljust(16, b"\0")) >> (128 - bits) << (128 - bits)
+    return bytes((bits,)) + number.to_bytes(16) if number else None
+
+
+@lru_cache(maxsize=4096)
+def prefix_text(octets: bytes) -> str:
+    """What `prefix_octets` gave, as people write it."""
+    return str(IPv6Network((octets[1:], octets[0])))
 
 
 def _port(values: Values) -> str:
@@ -277,4 +326,4 @@ def octets_of(text: str) -> bytes:
     return bytes.fromhex(text.removeprefix(_HEX)) if text.startswith(_HEX) else text.encode()
 
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
+EPOCH = datetime.fromtimestamp(0, UTC)

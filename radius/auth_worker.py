@@ -8,11 +8,13 @@ set of workers stands, so a retransmission meets the cache that knows it.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from core.clock import Clock
 from core.secrets import Keyring
-from radius.auth_service import AuthService
+from radius.auth_service import AuthService, Note
+from radius.endpoint import Endpoint
 from radius.store import RecordStore
 from radius.worker_loop import WAIT_SECONDS, Ready, Report, Stop, WorkerLoop, awaited, listening
 
@@ -29,15 +31,17 @@ def run_auth_worker(
     duplicate_cache_seconds: float = 10.0,
     ready: Ready | None = None,
     report: Report | None = None,
+    note: Note | None = None,
+    name: str = "auth-1",
 ) -> None:
     """Answer RADIUS authentication on a UDP port until `stop()` is true; returns within a second of it.
 
-    `ready` is called once with the bound address and port (of use with port 0), `report`
-    every few seconds and at the end with the counters. OSError when the port cannot be bound; a store that cannot
-    be opened is waited for.
+    `address` may be several, with commas. `ready` is called once with the first bound address and the port (of use with
+    port 0), `report` about every second and at the end, `note` of each reject. OSError when the port cannot be bound; a
+    store that cannot be opened is waited for.
     """
     with (
-        listening(address, port, ready) as endpoint,
+        listening(address, port, ready) as endpoints,
         awaited(lambda: RecordStore(lmdb_path), stop, AuthWorker.log) as store,
     ):
         if store is None:
@@ -46,23 +50,31 @@ def run_auth_worker(
             keyring.unseal,
             reject_delay_seconds=reject_delay_seconds,
             duplicate_cache_seconds=duplicate_cache_seconds,
+            note=note,
         )
-        AuthWorker(endpoint, store, service, clock, report).run(stop)
+        AuthWorker(endpoints, store, service, clock, report, name).run(stop)
 
 
 class AuthWorker(WorkerLoop[AuthService]):
-    """The loop over one socket."""
+    """The loop over an authentication worker's sockets."""
 
     log = logging.getLogger(__name__)
     batch = 256
 
-    def _work(self, tick: float) -> None:
-        for reply, source in self._service.due(tick):
-            self._send(reply, source)
+    def _work(self, ready: Sequence[Endpoint], tick: float) -> None:
+        if due := list(self._service.due(tick)):
+            self._send_each(due)
+        if not ready:
+            return
         with self._store.snapshot() as records:
             self._service.begin(records)
-            self._drain(self._clock().timestamp(), tick)
+            now = self._clock().timestamp()
+            for endpoint in ready:
+                self._drain(endpoint, now)
 
     def _patience(self, tick: float) -> float:
         due = self._service.next_due()
         return WAIT_SECONDS if due is None else min(WAIT_SECONDS, max(0.0, due - tick))
+
+    def _gauges(self) -> Mapping[str, float]:
+        return self._service.gauges()

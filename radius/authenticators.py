@@ -92,6 +92,14 @@ class Authenticators:
         """Whether a response answers the request that had this authenticator."""
         return compare_digest(self.response_authenticator(packet, request_authenticator), packet[4:HEADER_LENGTH])
 
+    def plain_response(self, code: int, identifier: int, request_authenticator: bytes, attributes: bytes) -> bytes:
+        """A signed response without Message-Authenticator, for accounting; ValueError when over 4096 octets."""
+        length = HEADER_LENGTH + len(attributes)
+        if length > MAX_LENGTH:
+            raise ValueError(f"a response of {length} octets")
+        head = bytes((code, identifier, length >> 8, length & 255))
+        return head + md5(head + request_authenticator + attributes + self._secret).digest() + attributes
+
     def response(self, code: int, identifier: int, request_authenticator: bytes, attributes: bytes) -> bytes:
         """A signed response with Message-Authenticator first; ValueError when over 4096 octets.
 

@@ -15,6 +15,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from core.settings import Settings
+from radius.child import WORKERS
+from radius.worker_settings import WorkerSettings
 
 
 class ChildFailed(Exception):
@@ -29,6 +31,8 @@ class ChildProcess:
         self.role = role
         self.started_at = 0.0
         """Monotonic seconds."""
+        self.ready = False
+        """Whether the process that is or was here has said that it serves."""
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: int | None = None
         self._heard = b""
@@ -52,17 +56,17 @@ class ChildProcess:
         reading, writing = os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", "radius.child", self.role, str(writing)],
+                [sys.executable, "-m", "radius.child", self.role, str(writing), self.name],
                 stdin=subprocess.PIPE,
                 pass_fds=(writing,),
             )
         finally:
             os.close(writing)
         self._answers, self._heard = reading, b""
-        self.started_at = time.monotonic()
+        self.started_at, self.ready = time.monotonic(), False
         assert self._process.stdin is not None  # noqa: S101
         with suppress(BrokenPipeError):  # it has died already, which `hear` will tell
-            self._process.stdin.write(encode_settings(settings))
+            self._process.stdin.write(_settings_for(self.role, settings))
             self._process.stdin.flush()
 
     def hear(self, timeout: float) -> dict[str, Any] | None:
@@ -78,7 +82,9 @@ class ChildProcess:
             self._heard += piece
             if not piece or self._heard.endswith(b"\n"):
                 self._close_answers()
-                return _read_answer(self._heard)
+                answer = _read_answer(self._heard)
+                self.ready = True
+                return answer
         return None
 
     def terminate(self) -> None:
@@ -117,6 +123,10 @@ def _read_answer(line: bytes) -> dict[str, Any]:
     if "error" in answer:
         raise ChildFailed(str(answer["error"]))
     return dict(answer["ready"])
+
+
+def _settings_for(role: str, settings: Settings) -> bytes:
+    return WorkerSettings.of(settings).to_json() + b"\n" if role in WORKERS else encode_settings(settings)
 
 
 def encode_settings(settings: Settings) -> bytes:

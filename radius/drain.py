@@ -7,6 +7,9 @@ drainer takes over the new position and tries again.
 A database that is away only makes the spool longer. A batch that fails for another reason is taken again record by
 record, and a record that fails by itself three times is put aside in a file, because one odd router must not hold up
 the accounting of all others.
+
+Most records are Interims that bring new counters of known sessions: one statement writes those of a whole batch
+(`radius.interim_update`), and only what it leaves is folded session by session (`radius.session_book`).
 """
 
 from __future__ import annotations
@@ -22,15 +25,24 @@ from core.actor import Actor
 from core.database import Database, Transaction
 from core.errors import Unavailable
 from core.logs import get_logger
-from radius.accounting import AccountingRecord, Received, Unusable, read_record, unpack_received
+from radius.accounting import AccountingRecord
+from radius.company_days import CompanyDays
+from radius.drain_batch import Batch
+from radius.interim import QuickReader
+from radius.interim_update import write_interims
 from radius.models import SpoolPosition
 from radius.session_book import SessionBook
+from radius.session_lock import lock_sessions_of
+from radius.session_statistics import LOOK_EVERY, refresh_statistics
 from radius.spool import START, Position, SpoolReader, spool_name
 
 log = get_logger("radius.drain")
 
 BATCH_BYTES = 256 << 10
 """About a thousand records to a transaction."""
+SMALL_BATCH = 500
+BEHIND = timedelta(seconds=0.3)
+"""Records that have waited for longer are a backlog, however few they are."""
 HEARTBEAT = timedelta(seconds=5)
 GAP = timedelta(seconds=60)
 """Silence of ours that is longer than this is an outage, after which `radius.stale` does not judge for a while."""
@@ -47,10 +59,16 @@ class Drainer:
         self._directory = directory
         self._spool = spool_name(directory)
         self._reader = SpoolReader(directory)
+        self._interims = QuickReader()
+        self._days = CompanyDays(database.settings.timezone)
         self._position: Position | None = None
         self._heartbeat_at = 0.0
         self._careful_until = START
         self._failures = 0
+        self._folded = 0
+        self._complained = ""
+        self._arrived_at: datetime | None = None
+        self._counted = {("drained", "written"): 0, ("drained", "put_aside"): 0}
 
     def step(self) -> int:
         """Drain one batch; gives how many records it had. Unavailable: the database cannot take it now."""
@@ -59,6 +77,7 @@ class Drainer:
                 self._position = _position_in(tx.session.get(SpoolPosition, self._spool))
         careful = self._position < self._careful_until
         asked_at = self._database.clock()
+        self._arrived_at = None
         payloads, end = self._reader.read(self._position, 1 if careful else BATCH_BYTES)
         if not payloads:
             self._rest(asked_at)
@@ -69,38 +88,66 @@ class Drainer:
             raise
         except Exception as error:
             self._learn_from_failure(payloads, end, error)
+        if self._folded >= LOOK_EVERY:
+            self._folded = 0
+            refresh_statistics(self._database)
         return len(payloads)
 
     def run(self, stop: threading.Event, poll_seconds: float) -> None:
-        """Step until `stop`; what cannot be written stays in the spool and is tried again."""
-        complained = ""
+        """Step until `stop`."""
         while not stop.is_set():
-            try:
-                pause = 0.0 if self.step() else poll_seconds
-                complained = ""
-            except (Unavailable, OSError) as error:
-                if str(error) != complained:
-                    log.warning("accounting waits in the spool", reason=str(error))
-                complained, pause = str(error), RETRY_SECONDS
+            pause = self.turn(poll_seconds)
             if pause:
                 stop.wait(pause)
 
+    def turn(self, poll_seconds: float) -> float:
+        """One step; gives how many seconds to wait before the next. What cannot be written now stays in the spool.
+
+        A transaction costs as much as a hundred records, so at the end of the spool some are left to gather.
+        """
+        try:
+            pause = 0.0 if self._goes_on_after(self.step()) else poll_seconds
+        except (Unavailable, OSError) as error:
+            if str(error) != self._complained:
+                log.warning("accounting waits in the spool", reason=str(error))
+            self._complained = str(error)
+            return RETRY_SECONDS
+        self._complained = ""
+        return pause
+
+    def _goes_on_after(self, done: int) -> bool:
+        """Whether there is more to do than this many records, which were done just now."""
+        if not done or self._position is None:
+            return False
+        waited = self._arrived_at is not None and self._database.clock() - self._arrived_at > BEHIND
+        return done >= SMALL_BATCH or waited or self._position < self._careful_until
+
+    def counters(self) -> dict[tuple[str, str], int]:
+        """Records since the start that are in the database now, and that could not be written and are in a file."""
+        return dict(self._counted)
+
     def _write(self, payloads: list[bytes], end: Position) -> None:
-        received = [unpack_received(payload) for payload in payloads]
-        records = [record for each in received if (record := _record(each)) is not None]
-        arrivals = [each.at for each in received if isinstance(each, Received)]
+        batch = Batch(payloads, self._interims, self._days)
         with self._database.transaction(_ACTOR) as tx:
-            row = self._lock(tx, max(arrivals, default=None))
+            row = self._lock(tx, batch.arrived_at)
             if row is None:
                 return
-            book = SessionBook(tx, records)
-            for record in records:
-                book.add(record)
-            for nas_id in book.save():
-                tx.enqueue("session.changed", str(nas_id))
+            lock_sessions_of(tx, batch.nas_ids)
+            records = batch.records(write_interims(tx, batch.interims, batch.day))
+            if records:
+                self._fold(tx, records)
             row.segment, row.offset = end
         self._position, self._failures = end, 0
+        self._counted["drained", "written"] += len(payloads)
         self._reader.drop_before(end)
+
+    def _fold(self, tx: Transaction, records: list[AccountingRecord]) -> None:
+        """The records that are more than another reading of known counters."""
+        book = SessionBook(tx, records, self._days)
+        for record in records:
+            book.add(record)
+        for nas_id in book.save():
+            tx.enqueue("session.changed", str(nas_id))
 
     def _rest(self, asked_at: datetime) -> None:
         """Nothing to do: say so now and then, and clear away what is drained."""
@@ -141,15 +188,8 @@ class Drainer:
         if self._failures >= _TRIES:
             with (self._directory / "rejected").open("ab") as file:
                 file.write(b"".join(len(payload).to_bytes(4) + payload for payload in payloads))
+            self._counted["drained", "put_aside"] += len(payloads)
             self._write([], end)
-
-
-def _record(received: Received | Unusable) -> AccountingRecord | None:
-    record = received if isinstance(received, Unusable) else read_record(received)
-    if isinstance(record, Unusable):
-        log.warning("an accounting datagram says nothing about a session", reason=record.reason)
-        return None
-    return record
 
 
 def _position_in(row: SpoolPosition | None) -> Position:

@@ -35,10 +35,12 @@ class TimedOut:
     """No authentic answer came to any of the `tries` transmissions.
 
     `refused`: at least one met a closed port (on a MikroTik: `/radius incoming` is off, or listens elsewhere).
+    `detail`: what else was seen, for people, such as a certificate of somebody else; "" when nothing was.
     """
 
     tries: int
     refused: bool = field(default=False, compare=False)
+    detail: str = field(default="", compare=False)
 
 
 DynauthResult = Ack | Nak | TimedOut
@@ -46,11 +48,16 @@ DynauthResult = Ack | Nak | TimedOut
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a NAS listens for CoA and Disconnect (usually port 3799 or 1700), and the secret shared with it."""
+    """Where a NAS listens for CoA and Disconnect (usually port 3799 or 1700), and the secret shared with it.
+
+    `transport` is a name in `radius.dynauth_send.SENDERS`, `tls_name` the name that its certificate must show there.
+    """
 
     address: IPv4Address | IPv6Address
     port: int
     secret: bytes = field(repr=False)
+    transport: str = "udp"
+    tls_name: str = ""
 
 
 def change_of_authorization(

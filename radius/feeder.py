@@ -1,11 +1,14 @@
 """Keeps the records of one RADIUS host equal to the feed in the database; see `radius.replica`.
 
-It asks for one small row every few hundredths of a second and copies what is new. Two things could make "what is new"
-a lie, and for both the store is filled again, entry by entry, while workers go on answering from it:
+It asks for one small row, when the database rings (`radius.replica_bell`) or every few hundredths of a second where it
+cannot, and copies what is new. Every other second it notes that the database was heard of, which is what session limits
+go by (`radius.presence`). Three things could make "what is new"
+a lie, and for all of them the store is filled again, entry by entry, while workers go on answering from it:
 
 - the database is another one, or an older copy of itself: the feed's name differs, or its revision is lower than ours;
 - it was restored and has overtaken us since: then the row in which we wrote how far we are is the backup's, and does
-  not say what we wrote last.
+  not say what we wrote last;
+- we were away for so long that the feed no longer says what to forget (`radius.replica_purge`).
 
 A database that has never fed anybody is believed in nothing: after a wrong URL or a wiped disk, subscribers go on
 being served from what is here.
@@ -24,12 +27,15 @@ from core.clock import system_clock
 from core.database import Database, Transaction
 from core.errors import Unavailable
 from core.logs import get_logger
+from radius.presence import HEARD_KEY, pack_heard
 from radius.replica import FeedPosition, changes_since, position, report
+from radius.replica_bell import Bell
 from radius.store import RecordStore, StoreUnavailable
 
 log = get_logger("radius.feeder")
 
 REPORT_SECONDS = 5.0
+HEARD_SECONDS = 2.0
 RETRY_SECONDS = 1.0
 _BATCH = 10_000
 _FEED = b"\0feed"
@@ -55,6 +61,8 @@ class Feeder:
         """Whether the store had to be filled from nothing, so that workers that run already may map another file."""
         self._reported = self._at.revision or None
         self._report_at = 0.0
+        self._heard_at = 0.0
+        self._bell = Bell(database.engine)
 
     @property
     def revision(self) -> int:
@@ -72,21 +80,30 @@ class Feeder:
                 return
             if source != self._at:
                 self._follow(tx, source)
+        self._note_heard()
         if self._at.revision != self._reported or time.monotonic() >= self._report_at:
             self._report()
 
     def run(self, stop: threading.Event, poll_seconds: float) -> None:
-        """Step until `stop`; a database or a disk that is away is waited for."""
+        """Step until `stop`, at each ring or every `poll_seconds`; a database or a disk that is away is waited for."""
         complained = ""
+        prompted = True
         while not stop.is_set():
+            before = self._at.revision
             try:
                 self.step()
-                complained, pause = "", poll_seconds
             except (Unavailable, StoreUnavailable) as error:
                 if str(error) != complained:
                     log.warning("the access records are not being updated", reason=str(error))
-                complained, pause = str(error), RETRY_SECONDS
-            stop.wait(pause)
+                complained, prompted = str(error), True
+                stop.wait(RETRY_SECONDS)
+                continue
+            complained = ""
+            if self._at.revision != before and not prompted:
+                self._bell.missed()
+            listening = self._bell.listening
+            prompted = self._bell.wait(stop, poll_seconds) or not listening
+        self._bell.close()
 
     def close(self, *, leave: bool = False) -> None:
         """Close the store; `leave`: tell the others that this host goes, so that nobody waits for it."""
@@ -98,17 +115,25 @@ class Feeder:
                 log.info("could not say goodbye; the host counts as down in a while")
         self._store.close()
 
+    def _note_heard(self) -> None:
+        if time.monotonic() >= self._heard_at:
+            self._store.apply({HEARD_KEY: pack_heard(time.time())}, self._at.revision)
+            self._heard_at = time.monotonic() + HEARD_SECONDS
+
     def _distrust(self) -> None:
         if time.monotonic() >= self._report_at:
             self._report_at = time.monotonic() + REPORT_SECONDS
             log.error("the database is empty: keeping the access records that are here; is its URL right?")
 
     def _follow(self, tx: Transaction, source: FeedPosition) -> None:
-        another = source.feed != self._at.feed or source.revision < self._at.revision
-        if another and self._at.revision:
+        before = self._at.revision
+        another = source.feed != self._at.feed or source.revision < before
+        if before and (another or before < source.purged):
             self._reload(tx, source)
-        else:
-            self._copy(tx, source)
+            return
+        self._copy(tx, source)
+        if before and before < position(tx).purged:  # something to forget went away while we read
+            self._reload(tx, position(tx))
 
     def _copy(self, tx: Transaction, source: FeedPosition) -> None:
         """All changes since our revision, in its order; a transaction's entries stay together."""

@@ -2,15 +2,16 @@
 
 Accounting arrives late, twice, in any order and with holes, so nothing here depends on the order: each field of a
 session is the least or the greatest of what its records say (the earliest beginning, the greatest counters, the
-latest address), and that is the same whichever record came first and however often it came (RFC 5080 §2.2.1). A Start
-or Interim after the Stop never reopens; an Interim without a Start opens; a Stop without a Start makes a closed
-session.
+latest address), and that is the same whichever record came first and however often it came (RFC 5080 §2.2.1). Only
+`…_since`, from when on an address is not the one before, is as we saw it. A Start or Interim after the Stop never
+reopens; an Interim without a Start opens; a Stop without a Start makes a closed session.
 
 An end has an author, `closed_by`, because not all of them can be believed alike:
 
     stop        the NAS said so: final
     nas         the NAS restarted (Accounting-On or -Off): inferred, an Interim from later proves it wrong
     stale       we heard nothing for too long: inferred, as above
+    gone        the NAS, asked, did not know the session (`radius.session_check`, or a refused CoA): inferred, as above
     superseded  the NAS gave the session's number to another one
     removed     the operator removed the NAS
 
@@ -27,8 +28,9 @@ from datetime import datetime, timedelta
 from radius.accounting import AccountingRecord, Address
 from radius.attributes import ACCT_STATUS_INTERIM_UPDATE, ACCT_STATUS_STOP
 
-STOP, NAS, STALE, SUPERSEDED, REMOVED = "stop", "nas", "stale", "superseded", "removed"
-_DOUBTFUL = frozenset({NAS, STALE})
+STOP, NAS, STALE, GONE, SUPERSEDED, REMOVED = "stop", "nas", "stale", "gone", "superseded", "removed"
+_DOUBTFUL = frozenset({NAS, STALE, GONE})
+PREFIXES = ("framed_ipv6_prefix", "delegated_ipv6_prefix")
 
 REUSE_GAP = timedelta(minutes=10)
 """Without a word for this long, a session that begins anew under the same number is another one."""
@@ -49,6 +51,13 @@ class SessionState:
     granted_at: datetime | None = None
     framed_ip_address: Address | None = None
     address_at: datetime | None = None
+    address_since: datetime | None = None
+    framed_ipv6_prefix: str | None = None
+    framed_ipv6_prefix_at: datetime | None = None
+    framed_ipv6_prefix_since: datetime | None = None
+    delegated_ipv6_prefix: str | None = None
+    delegated_ipv6_prefix_at: datetime | None = None
+    delegated_ipv6_prefix_since: datetime | None = None
     nas_ip_address: Address | None = None
     calling_station_id: str = ""
     nas_port_id: str = ""
@@ -66,28 +75,70 @@ class SessionState:
 
 def fold(state: SessionState | None, record: AccountingRecord) -> SessionState:
     """The session after this record of it (a Start, Interim or Stop); None: the first one that we hear of it."""
-    began = record.began_at or record.at
-    before = state or SessionState(started_at=began, updated_at=record.at)
-    after = replace(
-        before,
-        started_at=min(before.started_at, began),
-        updated_at=max(before.updated_at, record.at),
-        nas_ip_address=max(before.nas_ip_address, record.nas_ip_address, key=_packed),
-        calling_station_id=max(before.calling_station_id, record.calling_station_id),
-        nas_port_id=max(before.nas_port_id, record.nas_port_id),
-        input_octets=max(before.input_octets, record.input_octets),
-        output_octets=max(before.output_octets, record.output_octets),
-        session_seconds=max(before.session_seconds, record.session_seconds),
+    if state is None:
+        return _with_end(_first(record), record)
+    after = _with_prefixes(_with_address(_counted(state, record), record), record)
+    return _with_end(_with_grant(after, record), record)
+
+
+def _first(record: AccountingRecord) -> SessionState:
+    """What a record says of a session that nothing was known of."""
+    at = record.at
+    granted = bool(record.granted_fingerprint)
+    return SessionState(
+        started_at=record.began_at or at,
+        updated_at=at,
+        subscription_id=record.subscription_id if granted else None,
+        granted_fingerprint=record.granted_fingerprint,
+        granted_at=at if granted else None,
+        framed_ip_address=record.framed_ip_address,
+        address_at=at if record.framed_ip_address is not None else None,
+        framed_ipv6_prefix=record.framed_ipv6_prefix,
+        framed_ipv6_prefix_at=at if record.framed_ipv6_prefix is not None else None,
+        delegated_ipv6_prefix=record.delegated_ipv6_prefix,
+        delegated_ipv6_prefix_at=at if record.delegated_ipv6_prefix is not None else None,
+        nas_ip_address=record.nas_ip_address,
+        calling_station_id=record.calling_station_id,
+        nas_port_id=record.nas_port_id,
+        input_octets=record.input_octets,
+        output_octets=record.output_octets,
+        session_seconds=record.session_seconds,
     )
-    return _with_end(_with_grant(_with_address(after, record), record), record)
+
+
+def _counted(state: SessionState, record: AccountingRecord) -> SessionState:
+    return replace(
+        state,
+        started_at=min(state.started_at, record.began_at or record.at),
+        updated_at=max(state.updated_at, record.at),
+        nas_ip_address=max(state.nas_ip_address, record.nas_ip_address, key=_packed),
+        calling_station_id=max(state.calling_station_id, record.calling_station_id),
+        nas_port_id=max(state.nas_port_id, record.nas_port_id),
+        input_octets=max(state.input_octets, record.input_octets),
+        output_octets=max(state.output_octets, record.output_octets),
+        session_seconds=max(state.session_seconds, record.session_seconds),
+    )
 
 
 def _with_address(state: SessionState, record: AccountingRecord) -> SessionState:
     """The address that was told last; of two told at one instant the higher."""
-    address = record.framed_ip_address
-    if address is None or not _later(record.at, address.packed, state.address_at, _packed(state.framed_ip_address)):
+    address, known = record.framed_ip_address, state.framed_ip_address
+    if address is None or not _later(record.at, address.packed, state.address_at, _packed(known)):
         return state
-    return replace(state, framed_ip_address=address, address_at=record.at)
+    since = state.address_since if known is None or address == known else record.at
+    return replace(state, framed_ip_address=address, address_at=record.at, address_since=since)
+
+
+def _with_prefixes(state: SessionState, record: AccountingRecord) -> SessionState:
+    """The same for the IPv6 prefixes, each for itself."""
+    for name in PREFIXES:
+        prefix, known = getattr(record, name), getattr(state, name)
+        if prefix is None:
+            continue
+        if _later(record.at, prefix.encode(), getattr(state, f"{name}_at"), (known or "").encode()):
+            since = getattr(state, f"{name}_since") if known in (None, prefix) else record.at
+            state = replace(state, **{name: prefix, f"{name}_at": record.at, f"{name}_since": since})
+    return state
 
 
 def _packed(address: Address | None) -> bytes:

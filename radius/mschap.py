@@ -1,17 +1,19 @@
 """MS-CHAP version 1 and 2, and the MPPE keys that follow from them (RFC 2433, 2759, 2548, 3079).
 
 The peer proves the password's NT hash (MD4 of its UTF-16); version 2 also wants the server's proof back and
-mixes both challenges with the user's name. MD4 and DES come from pycryptodome because OpenSSL 3 dropped MD4.
+mixes both challenges with the user's name. DES is the Triple DES of `cryptography` with three equal keys: single DES is
+no longer to be had there, and that of pycryptodome takes three times as long.
 All functions are pure; the names are the RFCs'.
 """
 
 from __future__ import annotations
 
-from hashlib import sha1
+from functools import lru_cache
 from hmac import compare_digest
+from typing import TYPE_CHECKING
 
-from Crypto.Cipher import DES
-from Crypto.Hash import MD4
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
 from radius.attributes import (
     MS_CHAP2_SUCCESS,
@@ -22,7 +24,16 @@ from radius.attributes import (
 )
 from radius.authenticators import Authenticators
 from radius.codec import Attribute, vendor_attribute
+from radius.md4 import md4
 from radius.passwords import hide
+
+if TYPE_CHECKING:
+    from hashlib import sha1
+else:
+    try:
+        from _sha1 import sha1  # without a set-up at each call
+    except ImportError:  # an interpreter built without its own hashes
+        from hashlib import sha1
 
 # RFC 2759 §8.7
 _MAGIC_SERVER_TO_CLIENT = b"Magic server to client signing constant"
@@ -31,6 +42,7 @@ _MAGIC_PAD = b"Pad to make it do more than one iteration"
 _MAGIC_MASTER = b"This is the MPPE Master Key"
 _MAGIC_CLIENT_SENDS = b"On the client side, this is the send key; on the server side, it is the receive key."
 _MAGIC_SERVER_SENDS = b"On the client side, this is the receive key; on the server side, it is the send key."
+_ECB = modes.ECB()  # noqa: S305 - of a single block
 _PAD_1, _PAD_2 = b"\x00" * 40, b"\xf2" * 40
 
 V1_RESPONSE_LENGTH = 50
@@ -45,25 +57,36 @@ def nt_password_hash(password: bytes) -> bytes:
         text = password.decode()
     except UnicodeDecodeError:
         text = password.decode("latin-1")
-    return MD4.new(text.encode("utf-16-le")).digest()  # noqa: S303 - what the protocol is made of
+    return md4(text.encode("utf-16-le"))
 
 
+@lru_cache(maxsize=1)
 def hash_nt_password_hash(password_hash: bytes) -> bytes:
-    """RFC 2759 §8.4."""
-    return MD4.new(password_hash).digest()  # noqa: S303
+    """RFC 2759 §8.4. One answer asks for it twice, hence the cache of one."""
+    return md4(password_hash)
 
 
 def challenge_response(challenge: bytes, password_hash: bytes) -> bytes:
     """The 24 octets that answer an 8-octet challenge: three DES blocks (RFC 2759 §8.5)."""
-    key = password_hash.ljust(21, b"\0")
-    thirds = (_with_parity(key[at : at + 7]) for at in (0, 7, 14))
-    return b"".join(DES.new(third, DES.MODE_ECB).encrypt(challenge) for third in thirds)  # noqa: S304
+    keys = password_hash.ljust(21, b"\0")
+    return b"".join([_des(keys[at : at + 7], challenge) for at in (0, 7, 14)])
+
+
+def _des(key: bytes, block: bytes) -> bytes:
+    """One block under a key of 56 bits."""
+    return Cipher(TripleDES(_with_parity(key) * 3), _ECB).encryptor().update(block)
 
 
 def _with_parity(key: bytes) -> bytes:
-    """56 bits spread over 8 octets; the lowest bit of each, parity, is ignored by DES."""
+    """56 bits spread over 8 octets, seven to each: halves, quarters and eighths are moved apart in turn.
+
+    The lowest bit of each octet, parity, is ignored by DES.
+    """
     bits = int.from_bytes(key)
-    return bytes((bits >> shift & 0x7F) << 1 for shift in range(49, -1, -7))
+    bits = (bits & 0xFFFFFFF0000000) << 4 | bits & 0xFFFFFFF
+    bits = (bits & 0x0FFFC0000FFFC000) << 2 | bits & 0x3FFF00003FFF
+    bits = (bits & 0x3F803F803F803F80) << 1 | bits & 0x7F007F007F007F
+    return (bits << 1).to_bytes(8)
 
 
 def challenge_hash(peer_challenge: bytes, authenticator_challenge: bytes, user_name: bytes) -> bytes:

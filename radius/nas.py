@@ -2,28 +2,32 @@
 
 One network has one NAS, but networks may nest: the longest prefix wins (`radius.nas_table`). So a provider may
 name a whole access network once and give a single router in it a secret of its own.
+
+A NAS that speaks TLS (RFC 6614) is told by its certificate, `radsec_identity`. Its `network` stands for UDP alone, and
+the address that it connects from does not matter; one without an address of its own is given any that nobody else has,
+such as its loopback's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from core.database import Transaction
-from core.errors import Conflict, InvalidInput, NotFound
+from core.errors import Conflict, NotFound
 from core.secrets import Secret
 from radius import replica
 from radius.fold import REMOVED
 from radius.models import Nas, Session
-from radius.nas_records import NasEntry, nas_key, pack_nas
+from radius.nas_fields import check_transport, checked
+from radius.nas_records import RADSEC_PORT, UDP, NasEntry, nas_key, pack_nas
+from radius.session_end import end_sessions
 from radius.vendors import VENDORS
-
-SHORTEST_SECRET, LONGEST_SECRET = 8, 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,11 @@ class VendorDefaults:
     coa_echoes_class: bool
 
 
-_DEFAULTS = {"mikrotik": VendorDefaults(coa_port=3799, coa_echoes_class=False)}
+_DEFAULTS = {
+    vendor.name: VendorDefaults(coa_port=vendor.coa_port, coa_echoes_class=False) for vendor in VENDORS.values()
+}
 _OTHER_VENDOR = VendorDefaults(coa_port=3799, coa_echoes_class=False)
 """RFC 5176 §2.1. No vendor is believed to adopt a Class from a CoA until somebody has seen it do so."""
-
-_FLAGS = ("require_message_authenticator", "mac_auth", "coa_echoes_class", "enabled")
 
 
 def add_nas(
@@ -51,13 +55,19 @@ def add_nas(
     mac_auth: bool = False,
     coa_echoes_class: bool | None = None,
     enabled: bool = True,
+    radsec_identity: str = "",
+    coa_transport: str = UDP,
+    radsec_port: int = RADSEC_PORT,
 ) -> Nas:
     """A new RADIUS client. `network` is an address or CIDR; what is None follows from the vendor.
+
+    `radsec_identity` is the name in its certificate, "" for none (`radius.radsec_identity`); `coa_transport` "udp" or
+    "radsec", to its `radsec_port`.
 
     InvalidInput names the field; Conflict the NAS that has the name or the network already.
     """
     defaults = _DEFAULTS.get(vendor, _OTHER_VENDOR)
-    values = _checked(
+    values = checked(
         {
             "name": name,
             "network": network,
@@ -68,8 +78,12 @@ def add_nas(
             "mac_auth": mac_auth,
             "coa_echoes_class": defaults.coa_echoes_class if coa_echoes_class is None else coa_echoes_class,
             "enabled": enabled,
+            "radsec_identity": radsec_identity,
+            "coa_transport": coa_transport,
+            "radsec_port": radsec_port,
         }
     )
+    check_transport(values["coa_transport"], values["radsec_identity"])
     _refuse_taken(tx, values)
     nas = Nas(created_at=tx.now, **values)
     tx.session.add(nas)
@@ -92,8 +106,11 @@ def change_nas(
     mac_auth: bool | None = None,
     coa_echoes_class: bool | None = None,
     enabled: bool | None = None,
+    radsec_identity: str | None = None,
+    coa_transport: str | None = None,
+    radsec_port: int | None = None,
 ) -> Nas:
-    """Change what is not None. Errors as of `add_nas`, and NotFound."""
+    """Change what is not None; the identity "" removes it. Errors as of `add_nas`, and NotFound."""
     nas = get_nas(tx, nas_id, lock=True)
     given = {
         "name": name,
@@ -105,12 +122,16 @@ def change_nas(
         "mac_auth": mac_auth,
         "coa_echoes_class": coa_echoes_class,
         "enabled": enabled,
+        "radsec_identity": radsec_identity,
+        "coa_transport": coa_transport,
+        "radsec_port": radsec_port,
     }
-    values = _checked({field: value for field, value in given.items() if value is not None})
+    values = checked({field: value for field, value in given.items() if value is not None})
     before = {field: getattr(nas, field) for field in values if getattr(nas, field) != values[field]}
     after = {field: values[field] for field in before}
     if not after:
         return nas
+    check_transport(values.get("coa_transport", nas.coa_transport), values.get("radsec_identity", nas.radsec_identity))
     _refuse_taken(tx, after)
     for field, value in after.items():
         setattr(nas, field, value)
@@ -123,9 +144,7 @@ def change_nas(
 def remove_nas(tx: Transaction, nas_id: int) -> None:
     """Hear this NAS no more; its open sessions end here, because nobody will tell us when they do. NotFound."""
     nas = get_nas(tx, nas_id, lock=True)
-    still_open = update(Session).where(Session.nas_id == nas_id, Session.stopped_at.is_(None))
-    ended = {"stopped_at": tx.now, "closed_by": REMOVED, "terminate_cause": "NAS-Request"}
-    tx.session.execute(still_open.values(ended), execution_options={"synchronize_session": False})
+    end_sessions(tx, Session.nas_id == nas_id, by=REMOVED, cause="NAS-Request", at=tx.now)
     tx.audit("remove", "nas", nas_id, before={"name": nas.name, "network": nas.network})
     tx.session.delete(nas)
     tx.session.flush()
@@ -165,6 +184,9 @@ def entry_of(nas: Nas) -> NasEntry:
         mac_auth=nas.mac_auth,
         coa_port=nas.coa_port,
         enabled=nas.enabled,
+        radsec_identity=nas.radsec_identity or "",
+        coa_transport=nas.coa_transport,
+        radsec_port=nas.radsec_port,
     )
 
 
@@ -181,67 +203,9 @@ def publish_all(tx: Transaction) -> int:
     return len(every)
 
 
-def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields in the form that is stored; InvalidInput for the first that breaks its rule."""
-    checks = {"name": _name, "network": _network, "secret": _secret, "vendor": _vendor, "coa_port": _port}
-    checked: dict[str, Any] = {}
-    for field, value in values.items():
-        if field in _FLAGS and not isinstance(value, bool):
-            raise InvalidInput(field, "true or false", True)
-        checked[field] = value if field in _FLAGS else checks[field](value)
-    return checked
-
-
-def _name(value: Any) -> str:
-    text = value.strip() if isinstance(value, str) else ""
-    if not 1 <= len(text) <= 64 or not text.isprintable():
-        raise InvalidInput("name", "1 to 64 printable characters", "pop-centro")
-    return text
-
-
-def _network(value: Any) -> str:
-    example = "192.0.2.1 or 192.0.2.0/24"
-    try:
-        network = ip_network(value.strip()) if isinstance(value, str) else None
-    except ValueError:
-        network = None
-    if network is None or getattr(network.network_address, "scope_id", None):
-        raise InvalidInput("network", "an IPv4 or IPv6 address, or a network in CIDR notation", example)
-    if not network.prefixlen:
-        raise InvalidInput("network", "not everybody: a NAS is an address or a network that you run", example)
-    if network.is_multicast or network.is_unspecified or _is_mapped(network):
-        raise InvalidInput("network", "an address that a router can send from", example)
-    return str(network)
-
-
-def _is_mapped(network: IPv4Network | IPv6Network) -> bool:
-    return isinstance(network, IPv6Network) and network.network_address.ipv4_mapped is not None
-
-
-def _secret(value: Any) -> Secret:
-    text = value.reveal() if isinstance(value, Secret) else value
-    sound = isinstance(text, str) and text.isprintable() and text.isascii() and text == text.strip()
-    if not sound or not SHORTEST_SECRET <= len(text) <= LONGEST_SECRET:
-        rule = f"{SHORTEST_SECRET} to {LONGEST_SECRET} printable ASCII characters, no space at either end"
-        raise InvalidInput("secret", rule, "kX7-two-dozen-random-characters")
-    return Secret(text)
-
-
-def _vendor(value: Any) -> str:
-    if not isinstance(value, str) or value not in VENDORS:
-        raise InvalidInput("vendor", f"one of {', '.join(sorted(VENDORS))}", "mikrotik")
-    return value
-
-
-def _port(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 65535:
-        raise InvalidInput("coa_port", "a UDP port, 1 to 65535", 3799)
-    return value
-
-
 def _refuse_taken(tx: Transaction, values: Mapping[str, Any]) -> None:
-    for field in ("name", "network"):
-        if field in values:
+    for field in ("name", "network", "radsec_identity"):
+        if values.get(field) is not None:
             taken = tx.session.scalar(select(Nas).where(getattr(Nas, field) == values[field]))
             if taken is not None:
                 what = f"the {field} {values[field]}"
@@ -253,4 +217,4 @@ def _flush(tx: Transaction) -> None:
     try:
         tx.session.flush()
     except IntegrityError as error:
-        raise Conflict("another NAS was just given this name or network") from error
+        raise Conflict("another NAS was just given this name, network or identity") from error

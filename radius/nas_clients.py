@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from radius.nas_records import PREFIX, UnreadableNas, unpack_nas
+from radius.nas_records import PREFIX, UnreadableNas, nas_key, unpack_nas
 from radius.nas_table import NasClient, NasTable
 from radius.records import Unseal
 from radius.store import Snapshot
@@ -27,7 +27,14 @@ class NasClients:
         self._generation = -1
         self._entries: dict[bytes, tuple[bytes, NasClient | None]] = {}
         """Key → what is stored, and the client made of it; None when that cannot be read."""
+        self._readable: dict[bytes, bytes] = {}
+        """What the table was made of."""
         self._table = NasTable()
+
+    @property
+    def table(self) -> NasTable:
+        """All of them; another object after each change."""
+        return self._table
 
     def refresh(self, records: Snapshot) -> None:
         """Take over what has changed since the last call.
@@ -39,8 +46,9 @@ class NasClients:
         if generation == self._generation:
             return
         stored = dict(records.scan(PREFIX))
-        if stored != {key: value for key, (value, client) in self._entries.items() if client is not None}:
+        if stored != self._readable:
             self._entries = {key: (value, self._client(key, value)) for key, value in stored.items()}
+            self._readable = {key: value for key, (value, client) in self._entries.items() if client is not None}
             self._table = NasTable(client for _, client in self._entries.values() if client is not None)
             self.known.clear()
         self._generation = generation
@@ -56,6 +64,11 @@ class NasClients:
                 self.known.clear()
             self.known[address] = client
         return client
+
+    def name_of(self, nas_id: int) -> str:
+        """The NAS as people call it; its number when it is not (or no longer) known here."""
+        _, client = self._entries.get(nas_key(nas_id), (b"", None))
+        return str(nas_id) if client is None else client.entry.name
 
     def _client(self, key: bytes, value: bytes) -> NasClient | None:
         before, client = self._entries.get(key, (None, None))

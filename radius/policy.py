@@ -9,22 +9,25 @@ in accounting, so that drift is a comparison of two short strings.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from itertools import pairwise
 
 _TEXT_LIMIT = 240
 """Octets of a text: fits a vendor attribute (253 less 6 of header), with room to spare."""
+_LATER = frozenset({"ipv6_pool", "delegated_ipv6_pool"})
+"""Fields that version 0.1 did not have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Rates in bits per second (None: no limit is sent), names as the router knows them ("": not sent).
 
-    `interim_seconds` is the Acct-Interim-Interval. ValueError for a value that no reply could carry.
+    `interim_seconds` is the Acct-Interim-Interval; `pool` is of IPv4 addresses, `ipv6_pool` of the link's own prefixes,
+    `delegated_ipv6_pool` of prefixes for the house behind it. ValueError for a value that no reply could carry.
     """
 
     download_bps: int | None = None
@@ -33,13 +36,15 @@ class Policy:
     pool: str = ""
     group: str = ""
     interim_seconds: int = 300
+    ipv6_pool: str = ""
+    delegated_ipv6_pool: str = ""
 
     def __post_init__(self) -> None:
         for name in ("download_bps", "upload_bps"):
             rate = getattr(self, name)
             if rate is not None and rate <= 0:
                 raise ValueError(f"{name} is a positive number of bits per second, or None: {rate}")
-        for name in ("address_list", "pool", "group"):
+        for name in ("address_list", "pool", "group", "ipv6_pool", "delegated_ipv6_pool"):
             if len(getattr(self, name).encode()) > _TEXT_LIMIT:
                 raise ValueError(f"{name} is longer than {_TEXT_LIMIT} octets")
         if not 0 < self.interim_seconds < 2**32:
@@ -51,8 +56,22 @@ class Policy:
         return _policy_id(self)
 
     def to_json(self) -> bytes:
-        """Canonical: sorted keys, no spaces, ASCII."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode("ascii")
+        """Canonical: sorted keys, no spaces, ASCII.
+
+        A field that came later is only there when it says something, so that a policy that needs none of them keeps
+        the id under which sessions already run it.
+        """
+        fields = {name: value for name, value in asdict(self).items() if value or name not in _LATER}
+        return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+    def without_pools(self, *, address: bool = False, framed: bool = False, delegated: bool = False) -> Policy:
+        """The policy as it is said beside a fixed IPv4 address, framed or delegated prefix: without that pool."""
+        return replace(
+            self,
+            pool="" if address else self.pool,
+            ipv6_pool="" if framed else self.ipv6_pool,
+            delegated_ipv6_pool="" if delegated else self.delegated_ipv6_pool,
+        )
 
     @classmethod
     def from_json(cls, text: bytes) -> Policy:
@@ -67,16 +86,28 @@ def _policy_id(policy: Policy) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """An Access-Accept: a policy, and the one address of this subscription if it has a fixed one."""
+    """An Access-Accept: a policy, and the fixed address, prefixes and routes of this subscription, where it has any."""
 
     policy: Policy
     framed_ip_address: IPv4Address | None = None
+    framed_ipv6_prefix: IPv6Network | None = None
+    delegated_ipv6_prefix: IPv6Network | None = None
+    routes: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @property
     def fingerprint(self) -> str:
-        """`policy_id.address`, the address as 8 hexadecimal digits, or `-` without a fixed one."""
+        """`policy_id.address`, the address as 8 hexadecimal digits, or `-` without a fixed one.
+
+        With prefixes or routes, `~` and 8 hexadecimal digits that stand for them follow.
+        """
         address = self.framed_ip_address
-        return f"{self.policy.policy_id}.{'-' if address is None else f'{int(address):08x}'}"
+        return f"{self.policy.policy_id}.{'-' if address is None else f'{int(address):08x}'}{self._routed()}"
+
+    def _routed(self) -> str:
+        routed = (self.framed_ipv6_prefix, self.delegated_ipv6_prefix, *self.routes)
+        if not any(routed):
+            return ""
+        return "~" + blake2b(" ".join(map(str, routed)).encode(), digest_size=4).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """The RADIUS processes of one host, and the supervisor that keeps them running.
 
-    sync         feeder (database → access records) and drainer (spool → database); the only one that knows SQL
-    auth-1 … n   authentication, on one port
-    accounting   accounting: socket → spool
+    sync               feeder (database → access records) and drainer (spools → database); the only one that knows SQL
+    auth-1 … n         authentication, on one port
+    accounting-1 … n   accounting, on one port: socket → spool, each its own
+    radsec             both over TLS, on one port, where a certificate is set; with a spool of its own
 
 They share nothing but files, so any of them may be killed at any time and is started again: authentication never
 notices that the database is away, and accounting never notices that the drainer is slow.
@@ -19,20 +20,26 @@ import os
 import socket
 import threading
 import time
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address
 
 from core.errors import CatracaError
 from core.logs import get_logger
 from core.settings import Settings
 from radius.child_process import ChildFailed, ChildProcess
+from radius.endpoint import only_v6, read_addresses
+from radius.metrics import forget_others
 
 START_SECONDS = 120.0
 """Longest wait for a child: the first load of a million access records takes a while."""
+SPOOL_SECONDS = 5.0
+"""Longest wait for one of MAY_WAIT, once all others are ready."""
+MAY_WAIT = frozenset({"accounting"})
+"""Roles that need a disk with room. Where there is none authentication is served all the same."""
 STOP_SECONDS = 2.5
-_WATCH_SECONDS = 0.1
+_WATCH_SECONDS = 0.05
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
-_SOUND_SECONDS = 10.0
-"""Who has run for this long before it died is started again at once."""
+_SOUND_SECONDS = 1.0
+"""Who has served and lived for this long before it died is started again at once."""
 log = get_logger("radius.processes")
 
 
@@ -50,8 +57,11 @@ class RadiusProcesses:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._sync = ChildProcess("sync", "sync")
-        self._workers = [ChildProcess(f"auth-{number}", "auth") for number in range(1, settings.radius_workers + 1)]
-        self._workers.append(ChildProcess("accounting", "accounting"))
+        self._workers = [
+            *_several("auth", settings.radius_workers),
+            *_several("accounting", settings.radius_acct_workers),
+            *([ChildProcess("radsec", "radsec")] if settings.radsec else []),
+        ]
         self._again: dict[str, float] = {}
         self._pauses: dict[str, float] = {}
         self._stopping = threading.Event()
@@ -60,6 +70,7 @@ class RadiusProcesses:
     def start(self) -> None:
         """Return when every port is bound and the first access records are here; else RadiusNotStarted, none left."""
         self._check_ports()
+        forget_others(self._settings.lmdb_path.parent, [child.name for child in self._children()])
         try:
             self._start_and_hear(self._children())
         except BaseException:
@@ -96,16 +107,17 @@ class RadiusProcesses:
             port = getattr(self._settings, name)
             if not port:
                 raise RadiusNotStarted(f"{name} is 0, but the processes need one port that all of them know")
-            _probe(self._settings.radius_address, port)
+            addresses = _addresses(self._settings.radius_address)
+            for address in addresses:
+                _probe(address, port, only_v6=only_v6(addresses))
 
     def _start_and_hear(self, children: list[ChildProcess]) -> None:
         deadline = time.monotonic() + START_SECONDS
         for child in children:
             child.start(self._settings)
-        for child in children:
+        for child in sorted(children, key=lambda each: each.role in MAY_WAIT):
             try:
-                if child.hear(deadline - time.monotonic()) is None:
-                    raise ChildFailed(f"it is not ready after {START_SECONDS:.0f} s")
+                _await(child, deadline)
             except ChildFailed as error:
                 raise RadiusNotStarted(f"the {child.name} process: {error}") from error
 
@@ -120,12 +132,14 @@ class RadiusProcesses:
                     log.exception("could not look after a RADIUS process", process=child.name)
 
     def _look_after(self, child: ChildProcess) -> None:
-        """Start it again when it is down, after a pause that doubles as long as it keeps dying."""
+        """Start it again when it is down: at once, or after a pause where it would not live long."""
         if child.running:
             self._listen(child)
-        elif child.name not in self._again:
-            self._plan_restart(child, time.monotonic())
-        elif time.monotonic() >= self._again[child.name]:
+            return
+        now = time.monotonic()
+        if child.name not in self._again:
+            self._plan_restart(child, now)
+        if now >= self._again[child.name]:
             del self._again[child.name]
             child.start(self._settings)
 
@@ -138,23 +152,44 @@ class RadiusProcesses:
                 worker.terminate()
 
     def _plan_restart(self, child: ChildProcess, now: float) -> None:
-        pause = self._pauses.get(child.name, 0.0) * 2
-        if now - child.started_at >= _SOUND_SECONDS:
-            pause = 0.0
-        pause = min(max(pause, _SHORTEST_PAUSE), _LONGEST_PAUSE)
-        self._pauses[child.name], self._again[child.name] = pause, now + pause
+        """The pause doubles as long as it dies before it serves, for what keeps it from that may last."""
+        if child.ready:
+            self._pauses[child.name] = 0.0
+            pause = 0.0 if now - child.started_at >= _SOUND_SECONDS else _SHORTEST_PAUSE
+        else:
+            pause = min(max(self._pauses.get(child.name, 0.0) * 2, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+            self._pauses[child.name] = pause
+        self._again[child.name] = now + pause
         log.error("a RADIUS process ended", process=child.name, exit_code=child.exit_code, again_in_seconds=pause)
 
 
-def _probe(address: str, port: int) -> None:
-    """RadiusNotStarted when somebody has the port, or we may not have it."""
+def _several(role: str, count: int) -> list[ChildProcess]:
+    return [ChildProcess(f"{role}-{number}", role) for number in range(1, count + 1)]
+
+
+def _await(child: ChildProcess, deadline: float) -> None:
+    """Until it is ready; ChildFailed when it is not at `deadline` (monotonic seconds)."""
+    may_wait = child.role in MAY_WAIT
+    if child.hear(SPOOL_SECONDS if may_wait else deadline - time.monotonic()) is None:
+        if not may_wait:
+            raise ChildFailed(f"it is not ready after {START_SECONDS:.0f} s")
+        log.error("a RADIUS process does not serve yet; its own log says why", process=child.name)
+
+
+def _addresses(text: str) -> list[IPv4Address | IPv6Address]:
     try:
-        version = ip_address(address).version
+        return read_addresses(text)
     except ValueError as error:
-        raise RadiusNotStarted(f"radius_address is no IPv4 or IPv6 address: {address}") from error
-    with socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        raise RadiusNotStarted(f"radius_address is no list of IPv4 and IPv6 addresses: {text}") from error
+
+
+def _probe(address: IPv4Address | IPv6Address, port: int, *, only_v6: bool) -> None:
+    """RadiusNotStarted when somebody has the port, or we may not have it."""
+    with socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as probe:
         try:
-            probe.bind((address, port))
+            if address.version == 6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only_v6)
+            probe.bind((str(address), port))
         except OSError as error:
             raise RadiusNotStarted(f"UDP port {port} on {address} cannot be bound: {_hint(error)}") from error
 

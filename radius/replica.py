@@ -1,8 +1,8 @@
 """The feed of the RADIUS hosts: keys and opaque values, each with the revision of its last change.
 
 A command puts what the hosts must know into `replica_entry`, in its own transaction; the feeder of every host
-(`radius.feeder`) copies what has a higher revision than it has seen. So a host that was away for a week catches up by
-one query, and what is missing can only be late, never lost.
+(`radius.feeder`, woken by `radius.replica_bell`) copies what has a higher revision than it has seen. So a host
+that was away for a week catches up by one query, and what is missing can only be late, never lost.
 
 All changes of one transaction get one revision from the one counter row. Its lock is held until the commit, hence
 whoever sees a revision sees all lower ones too. For that price it is taken last, when nothing else is waited for
@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,11 +26,13 @@ from core.clock import system_clock
 from core.database import Database, Transaction
 from core.outcomes import Applied, Retry
 from radius.models import ReplicaCounter, ReplicaEntry, ReplicaHost
+from radius.pg_arrays import ByteaArray, array_of, bytea_array, take_arrays
+from radius.replica_bell import ring
 
 SILENT_AFTER = timedelta(seconds=30)
 """A host that has said nothing for this long is down: nobody waits for it."""
 _POLL_SECONDS = 0.02
-_PENDING = "radius.replica"
+_PENDING, _LAST = "radius.replica", "radius.replica.last"
 _CHUNK = 5_000
 
 _UPSERT_SQLITE = text(
@@ -38,9 +40,9 @@ _UPSERT_SQLITE = text(
     "ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, value = excluded.value "
     "WHERE replica_entry.value IS NOT excluded.value"
 )
-_UPSERT_POSTGRESQL = text(
+_UPSERT_POSTGRESQL = (
     "INSERT INTO replica_entry (key, revision, value) "
-    "SELECT key, :revision, value FROM unnest(CAST(:keys AS bytea[]), CAST(:values AS bytea[])) AS new(key, value) "
+    "SELECT key, %s::bigint, value FROM unnest(%b::bytea[], %b::bytea[]) AS new(key, value) "
     "ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, value = excluded.value "
     "WHERE replica_entry.value IS DISTINCT FROM excluded.value"
 )
@@ -48,10 +50,14 @@ _UPSERT_POSTGRESQL = text(
 
 @dataclass(frozen=True, slots=True)
 class FeedPosition:
-    """Where a feed is: its last revision, and its name ("" before the first change)."""
+    """Where a feed is: its last revision, and its name ("" before the first change).
+
+    What was to be forgotten by the revision `purged` may have left no trace.
+    """
 
     feed: str
     revision: int
+    purged: int = field(default=0, compare=False)
 
 
 def put(tx: Transaction, entries: Mapping[bytes, bytes]) -> None:
@@ -64,6 +70,15 @@ def delete(tx: Transaction, keys: Iterable[bytes]) -> None:
     _pend(tx, dict.fromkeys(keys))
 
 
+def put_last(tx: Transaction, name: str, entries: Callable[[Transaction], Mapping[bytes, bytes | None]]) -> None:
+    """Put what `entries` gives (None: forget) once no other transaction can change the feed before this one commits.
+
+    So it reads all that earlier ones wrote. Of several under one `name` the last counts.
+    """
+    tx.session.info.setdefault(_LAST, {})[name] = entries
+    _pend(tx, {})
+
+
 def _pend(tx: Transaction, entries: Mapping[bytes, bytes | None]) -> None:
     tx.session.info.setdefault(_PENDING, {}).update(entries)
     tx.at_commit("replica", _flush)
@@ -71,12 +86,16 @@ def _pend(tx: Transaction, entries: Mapping[bytes, bytes | None]) -> None:
 
 def _flush(tx: Transaction) -> None:
     pending: dict[bytes, bytes | None] = tx.session.info.pop(_PENDING, {})
-    if not pending:
+    last = tx.session.info.pop(_LAST, {})
+    if not pending and not last:
         return
     revision = _next_revision(tx.session)
+    for read in last.values():
+        pending.update(read(tx))
     entries = list(pending.items())
     for start in range(0, len(entries), _CHUNK):
         _upsert(tx.session, entries[start : start + _CHUNK], revision)
+    ring(tx.session)
 
 
 def _next_revision(session: DatabaseSession) -> int:
@@ -100,7 +119,10 @@ def _next_revision(session: DatabaseSession) -> int:
 def _upsert(session: DatabaseSession, entries: Iterable[tuple[bytes, bytes | None]], revision: int) -> None:
     if session.get_bind().dialect.name == "postgresql":
         keys, values = zip(*entries, strict=True)
-        session.execute(_UPSERT_POSTGRESQL, {"revision": revision, "keys": list(keys), "values": list(values)})
+        connection = session.connection()
+        take_arrays(connection)
+        arrays = bytea_array(keys), array_of(ByteaArray, values, bytes)
+        connection.exec_driver_sql(_UPSERT_POSTGRESQL, (revision, *arrays))
     else:
         rows = [{"key": key, "revision": revision, "value": value} for key, value in entries]
         session.execute(_UPSERT_SQLITE, rows)
@@ -108,8 +130,9 @@ def _upsert(session: DatabaseSession, entries: Iterable[tuple[bytes, bytes | Non
 
 def position(tx: Transaction) -> FeedPosition:
     """Where the feed is now."""
-    row = tx.session.execute(select(ReplicaCounter.feed, ReplicaCounter.revision)).one_or_none()
-    return FeedPosition(row.feed, row.revision) if row else FeedPosition("", 0)
+    columns = (ReplicaCounter.feed, ReplicaCounter.revision, ReplicaCounter.purged_revision)
+    row = tx.session.execute(select(*columns)).one_or_none()
+    return FeedPosition(*row) if row else FeedPosition("", 0)
 
 
 def current_revision(tx: Transaction) -> int:

@@ -6,10 +6,9 @@ Lists are paged by key (`before_id`, newest first), so a page stays the same pag
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, select
 
 from core.columns import Address
 from core.database import Transaction
@@ -58,21 +57,6 @@ def get_session(tx: Transaction, session_id: int, *, lock: bool = False) -> Sess
     if session is None:
         raise NotFound("session", session_id)
     return session
-
-
-def who_had(tx: Transaction, address: Address, at: datetime) -> Session | None:
-    """The session that had this address at that instant: of several, the one that began last."""
-    statement = (
-        select(Session)
-        .where(
-            Session.framed_ip_address == address,
-            Session.started_at <= at,
-            or_(Session.stopped_at.is_(None), Session.stopped_at > at),
-        )
-        .order_by(Session.started_at.desc(), Session.id.desc())
-        .limit(1)
-    )
-    return tx.session.scalar(statement)
 
 
 def nas_ids_with_open_sessions(tx: Transaction, subscription_ids: Sequence[int]) -> list[int]:

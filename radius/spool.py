@@ -18,6 +18,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import struct
 import uuid
 import zlib
@@ -34,6 +35,7 @@ LIMIT_BYTES = 4 << 30
 
 _HEADER = struct.Struct(">2sHL")
 _MAGIC = b"\xca\x7a"
+_SPOOL = re.compile(r"spool(-[a-z0-9]+)?")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 MAX_PAYLOAD = 0xFFFF
 
@@ -78,7 +80,7 @@ class SpoolWriter:
         After a failure the segment is never written again: the reader may have seen what was taken back, and what a
         failed sync leaves in the page cache may never reach the disk (fsync(2)).
         """
-        data = b"".join(map(_frame, payloads))
+        data = _frames(payloads)
         self._check_bound(len(data))
         try:
             if self._file is None or (self._size and self._size + len(data) > self._segment_bytes):
@@ -91,6 +93,11 @@ class SpoolWriter:
             self._end_segment()
             raise _failure(error) from error
         self._size += len(data)
+
+    @property
+    def octets(self) -> int:
+        """How many the segments hold, those of this writer counted exactly and others as they were last seen."""
+        return self._others + self._size
 
     def close(self) -> None:
         """End the segment and set the spool free."""
@@ -176,6 +183,19 @@ def spool_name(directory: Path) -> str:
     return lasting_name(directory / "name", uuid.uuid4().hex)
 
 
+def spool_of(first: Path, number: int) -> Path:
+    """The spool of the accounting worker of this number, from 1 on; `first` is that of the first one."""
+    return first if number == 1 else first.with_name(f"{first.name}-{number}")
+
+
+def spools_in(directory: Path) -> list[Path]:
+    """The spools below `directory` (`<data_dir>/radius`), each to be drained: `spool`, `spool-2`, `spool-radsec`, …
+
+    Those of workers that run no more are among them: what was acknowledged must reach the database all the same.
+    """
+    return sorted(path for path in directory.glob("spool*") if _SPOOL.fullmatch(path.name) and path.is_dir())
+
+
 def segments(directory: Path) -> list[int]:
     """Numbers of the segments, in order."""
     return sorted(int(path.stem) for path in directory.glob("*.seg"))
@@ -185,8 +205,10 @@ def segment_path(directory: Path, number: int) -> Path:
     return directory / f"{number:012d}.seg"
 
 
-def _frame(payload: bytes) -> bytes:
-    return _HEADER.pack(_MAGIC, len(payload), zlib.crc32(payload)) + payload
+def _frames(payloads: Sequence[bytes]) -> bytes:
+    pack, crc32 = _HEADER.pack, zlib.crc32
+    pieces = [piece for payload in payloads for piece in (pack(_MAGIC, len(payload), crc32(payload)), payload)]
+    return b"".join(pieces)
 
 
 def _records(data: bytes, *, skip_damage: bool) -> Iterator[tuple[bytes, int]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from core.database import Transaction
 from core.jobs import every
@@ -19,6 +19,7 @@ from core.logs import get_logger
 from core.runtime import Runtime
 from radius.fold import STALE
 from radius.models import Session, SpoolPosition
+from radius.session_end import end_sessions
 
 SPOOL_FORGOTTEN = timedelta(days=1)
 """A spool that has said nothing for this long is of a host that was taken away, or counts as such."""
@@ -31,15 +32,10 @@ def close_stale(tx: Transaction, interim: timedelta, missed: int) -> int:
     horizon = heard_until(tx, window)
     if horizon is None:
         return 0
-    silent = (Session.stopped_at.is_(None), Session.updated_at < horizon - window)
-    closed = 0
-    for nas_id in tx.session.scalars(select(Session.nas_id).where(*silent).distinct().order_by(Session.nas_id)).all():
-        statement = update(Session).where(Session.nas_id == nas_id, *silent).returning(Session.id)
-        ended = {"stopped_at": Session.updated_at, "closed_by": STALE, "terminate_cause": "Lost-Carrier"}
-        done = tx.session.scalars(statement.values(ended), execution_options={"synchronize_session": False})
-        closed += len(done.all())
+    ended = end_sessions(tx, Session.updated_at < horizon - window, by=STALE, cause="Lost-Carrier")
+    for nas_id in ended.nas_ids:
         tx.enqueue("session.changed", str(nas_id))
-    return closed
+    return ended.sessions
 
 
 def heard_until(tx: Transaction, window: timedelta) -> datetime | None:

@@ -10,6 +10,7 @@ survive `fork`: start worker processes with `spawn`, or before the first store i
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ class StoreUnavailable(Exception):
 
 
 _environments: dict[str, tuple[Any, int]] = {}
+_opening = threading.Lock()
+"""Threads may open stores of one path at the same time."""
 
 
 class RecordStore:
@@ -37,13 +40,14 @@ class RecordStore:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._name = str(path.resolve())
-            self._environment, users = _environments.get(self._name, (None, 0))
-            if self._environment is None:
-                self._environment = lmdb.open(
-                    self._name, subdir=False, map_size=map_size, max_readers=_MAX_READERS, mode=0o600
-                )
-                self._environment.reader_check()
-            _environments[self._name] = (self._environment, users + 1)
+            with _opening:
+                self._environment, users = _environments.get(self._name, (None, 0))
+                if self._environment is None:
+                    self._environment = lmdb.open(
+                        self._name, subdir=False, map_size=map_size, max_readers=_MAX_READERS, mode=0o600
+                    )
+                    self._environment.reader_check()
+                _environments[self._name] = (self._environment, users + 1)
         except (lmdb.Error, OSError) as error:
             raise StoreUnavailable(f"access records in {path}: {error}") from error
 
@@ -51,11 +55,12 @@ class RecordStore:
         """Give the environment back; the last user of a path closes it. Safe to call twice."""
         if self._environment is None:
             return
-        environment, users = _environments.pop(self._name)
-        if users > 1:
-            _environments[self._name] = (environment, users - 1)
-        else:
-            environment.close()
+        with _opening:
+            environment, users = _environments.pop(self._name)
+            if users > 1:
+                _environments[self._name] = (environment, users - 1)
+            else:
+                environment.close()
         self._environment = None
 
     def apply(self, entries: Mapping[bytes, bytes | None], revision: int, *, replace: bool = False) -> None:

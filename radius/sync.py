@@ -1,19 +1,22 @@
-"""The sync process: feeder and drainer, a thread each; the only RADIUS process that knows SQL."""
+"""The sync process: feeder, drainers and what reports on them, a thread each; the one RADIUS process that knows SQL."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from core.errors import Unavailable
 from core.logs import get_logger
 from core.runtime import Runtime
 from core.settings import Settings
-from radius.drain import Drainer
+from core.wake_socket import wake_from_beside
+from radius.drainers import Drainers
 from radius.feeder import Feeder
 from radius.names import host_name
+from radius.sync_report import watchers
 
-DRAIN_POLL_SECONDS = 0.05
+DRAIN_POLL_SECONDS = 0.1
 log = get_logger("radius.sync")
 
 
@@ -24,15 +27,18 @@ def run_sync(settings: Settings, stop: threading.Event, ready: Callable[[bool], 
     are none and the database cannot give any.
     """
     runtime = Runtime.open(settings)
+    runtime.database.wake = wake_from_beside(runtime)
     feeder = Feeder(runtime.database, settings.lmdb_path, host_name(settings.data_dir))
     try:
         _first_load(feeder)
         ready(feeder.made_anew)
-        drainer = Drainer(runtime.database, settings.spool_dir)
+        drainers = Drainers(runtime.database, settings.spool_dir)
         threads = [
             _thread("feeder", stop, lambda: feeder.run(stop, settings.radius_poll_seconds)),
-            _thread("drainer", stop, lambda: drainer.run(stop, DRAIN_POLL_SECONDS)),
+            _thread("drainer", stop, lambda: drainers.run(stop, DRAIN_POLL_SECONDS)),
         ]
+        for name, watch in watchers(runtime.database, settings, drainers.counters).items():
+            threads.append(_thread(name, stop, partial(watch, stop)))
         for thread in threads:
             thread.join()
         feeder.close(leave=True)

@@ -1,12 +1,12 @@
-"""What the workers share: a blocking loop that drains a UDP socket, and how one comes up.
+"""What the workers share: a blocking loop that drains UDP sockets, and how one comes up.
 
-Why a loop and no event loop: at saturation a datagram costs two system calls and no dispatch at all (asyncio alone
+Why a loop and no event loop: at saturation 64 datagrams cost two system calls and no dispatch at all (asyncio alone
 costs more than the whole answer). A worker waits in `poll`, takes a snapshot of the records, and answers until the
-socket is empty or a batch is full. So it works from records that are at most one batch old, and it never holds old
+sockets are empty or a batch is full. So it works from records that are at most one batch old, and it never holds old
 pages while it sleeps.
 
 Nothing may stop a worker: whatever goes wrong with a datagram, the store or the spool is counted, logged at most once
-in a while, and the loop goes on. That happens in one place, `WorkerLoop.run`.
+in a while, and the loop goes on.
 """
 
 from __future__ import annotations
@@ -17,26 +17,29 @@ import select
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from core.clock import Clock
-from radius.endpoint import Endpoint, Source, open_endpoint
+from radius.endpoint import Arrived, Endpoint, Source, open_endpoints
 from radius.spool import SpoolUnavailable
 from radius.store import RecordStore, StoreUnavailable
+from radius.worker_report import LatencyCounter, Sightings, WorkerReport
 
 WAIT_SECONDS = 0.25
 """Longest sleep: how soon a stop is seen, and what could not be opened is tried again."""
 _BREATH_SECONDS = WAIT_SECONDS / 4
+_LONGEST_QUEUE_SECONDS = 2.0
+"""That a datagram can have waited in a socket's buffer; what seems longer is a clock that was set."""
 _LOG_EVERY_SECONDS = 10.0
-_REPORT_EVERY_SECONDS = 5.0
+_REPORT_EVERY_SECONDS = 1.0
 
 Stop = Callable[[], bool]
 Ready = Callable[[tuple[str, int]], None]
-"""Told the bound address and port, once."""
-Report = Callable[[Mapping[tuple[str, str], int]], None]
-"""Told the counters, (result, reason) → how often, every few seconds and at the end."""
+"""Told the first bound address and the port, once the worker can serve."""
+Report = Callable[[WorkerReport], None]
+"""Told about every second and at the end how the worker does. It must not wait."""
 
 
 class Service(Protocol):
@@ -48,6 +51,8 @@ class Service(Protocol):
 
     def count_failure(self, error: Exception) -> None: ...
 
+    def sightings(self) -> Sightings: ...
+
 
 class Closable(Protocol):
     def close(self) -> None: ...
@@ -58,12 +63,13 @@ Opened = TypeVar("Opened", bound=Closable)
 
 
 @contextmanager
-def listening(address: str, port: int, ready: Ready | None) -> Iterator[Endpoint]:
-    """A bound endpoint, of which `ready` is told; OSError when the port cannot be bound."""
-    with closing(open_endpoint(address, port)) as endpoint:
+def listening(addresses: str, port: int, ready: Ready | None) -> Iterator[Sequence[Endpoint]]:
+    """Endpoints bound to all of the addresses (a list with commas); OSError when one cannot be bound."""
+    with ExitStack() as opened:
+        endpoints = [opened.enter_context(closing(each)) for each in open_endpoints(addresses, port)]
         if ready is not None:
-            ready(endpoint.name())
-        yield endpoint
+            ready(endpoints[0].name())
+        yield endpoints
 
 
 @contextmanager
@@ -86,33 +92,38 @@ def awaited(open_it: Callable[[], Opened], stop: Stop, log: logging.Logger) -> I
 
 
 class WorkerLoop(ABC, Generic[Served]):
-    """The loop over one socket. What is done with what has arrived is the worker's own: `_work`."""
+    """The loop over a worker's sockets. What is done with what has arrived is the worker's own: `_work`."""
 
     log: ClassVar[logging.Logger]
     """The worker's, so that a line tells which one it comes from."""
     batch: ClassVar[int]
-    """Datagrams that are read at most before the rest of a turn has its time."""
+    """About how many datagrams of a socket are read before the rest of a turn has its time."""
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoints: Sequence[Endpoint],
         store: RecordStore,
         service: Served,
         clock: Clock,
         report: Report | None = None,
+        name: str = "",
     ) -> None:
-        self._endpoint = endpoint
+        self.name = name
+        self._endpoints = {endpoint.fileno(): endpoint for endpoint in endpoints}
         self._store = store
         self._service = service
         self._clock = clock
         self._report = report
+        self._tick = 0.0
         self._report_at = 0.0
         self._log_at = 0.0
+        self._latency = LatencyCounter()
         self._poll = select.poll()
-        self._poll.register(endpoint, select.POLLIN)
+        for endpoint in endpoints:
+            self._poll.register(endpoint, select.POLLIN)
 
     def run(self, stop: Stop) -> None:
-        """Serve until `stop()`; the one place where exceptions end."""
+        """Serve until `stop()`; the place where exceptions end that are not one datagram's."""
         gc.collect()
         gc.freeze()  # what is here by now lasts, and need not be walked again
         while not stop():
@@ -120,49 +131,90 @@ class WorkerLoop(ABC, Generic[Served]):
                 self._turn()
             except Exception as error:
                 self._swallow(error)
+                if isinstance(error, StoreUnavailable | OSError):  # which the next turn may well meet again at once
+                    time.sleep(_BREATH_SECONDS)
         if self._report is not None:
-            self._report(self._service.counters())
+            self._report(self._told())
 
     @abstractmethod
-    def _work(self, tick: float) -> None:
-        """Do what is due, and take in what has arrived."""
+    def _work(self, ready: Sequence[Endpoint], tick: float) -> None:
+        """Do what is due, and take in what has arrived at the endpoints that are `ready`."""
 
     def _patience(self, tick: float) -> float:
         """Seconds until there is something to do besides reading, WAIT_SECONDS at most."""
         return WAIT_SECONDS
 
+    def _gauges(self) -> Mapping[str, float]:
+        """What the worker holds right now, for its report."""
+        return {}
+
     def _turn(self) -> None:
-        self._poll.poll(self._patience(time.monotonic()) * 1000)
+        polled = self._poll.poll(self._patience(time.monotonic()) * 1000)
         tick = time.monotonic()
-        self._work(tick)
+        self._work([self._endpoints[descriptor] for descriptor, _ in polled], tick)
         if self._report is not None and tick >= self._report_at:
             self._report_at = tick + _REPORT_EVERY_SECONDS
-            self._report(self._service.counters())
+            self._report(self._told())
 
-    def _drain(self, now: Any, tick: float) -> None:
-        """Hand over what has arrived, at most a batch, and send the replies that there are at once."""
-        receive, handle, send = self._endpoint.receive, self._service.handle, self._send
-        for _ in range(self.batch):
+    def _told(self) -> WorkerReport:
+        gauges = {"last_turn": time.time(), **self._gauges()}
+        service = self._service
+        return WorkerReport(self.name, service.counters(), self._latency.latency(), service.sightings(), gauges)
+
+    def _drain(self, endpoint: Endpoint, now: Any) -> float:
+        """Hand over what has arrived, about a batch at most, and send the replies that there are at once.
+
+        Gives when the first of it had arrived, in epoch seconds.
+        """
+        first = 0.0
+        for _ in range(0, self.batch, endpoint.most):
+            arrived = endpoint.receive()
+            if not arrived:
+                break
+            arrived_at = endpoint.arrived_at() or time.time()
+            first = first or arrived_at
+            replies = self._replies(arrived, now, self._tick_of(arrived_at))
+            if replies:
+                self._send(endpoint, replies)
+                self._latency.count(_since(arrived_at), len(replies))
+            if len(arrived) < endpoint.most:
+                break
+        return first
+
+    def _tick_of(self, arrived_at: float) -> float:
+        """Monotonic seconds of an instant just past, never going back: delays count from there, not from when a busy
+        worker came to look."""
+        waited = min(_since(arrived_at), _LONGEST_QUEUE_SECONDS)
+        self._tick = max(self._tick, time.monotonic() - waited)
+        return self._tick
+
+    def _replies(self, arrived: Sequence[Arrived], now: Any, tick: float) -> list[Arrived]:
+        handle = self._service.handle
+        replies = []
+        for datagram, source in arrived:
             try:
-                datagram, source = receive()
-            except BlockingIOError:
-                return
-            reply = handle(datagram, source, now, tick)
+                reply = handle(datagram, source, now, tick)
+            except Exception as error:  # one datagram's, which is no reason to forget the others
+                self._swallow(error)
+                continue
             if reply is not None:
-                send(reply, source)
+                replies.append((reply, source))
+        return replies
 
-    def _send(self, reply: bytes, source: Source) -> None:
+    def _send(self, endpoint: Endpoint, replies: Sequence[Arrived]) -> None:
         """Send without waiting: a reply that finds no room is lost like any datagram, and asked for again."""
-        try:
-            self._endpoint.send(reply, source)
-        except OSError as error:
+        for error in endpoint.send(replies):
             self._service.count_failure(error)
+
+    def _send_each(self, replies: Sequence[Arrived]) -> None:
+        """Send replies to sources of any of the endpoints, each from its own."""
+        for descriptor, endpoint in self._endpoints.items():
+            if own := [each for each in replies if each[1][-1] == descriptor]:
+                self._send(endpoint, own)
 
     def _swallow(self, error: Exception) -> None:
         """Count, and log where it happened (never the message: it could quote a packet)."""
         self._service.count_failure(error)
-        if isinstance(error, StoreUnavailable | OSError):  # which the next turn may well meet again at once
-            time.sleep(_BREATH_SECONDS)
         if self._may_complain():
             where = traceback.extract_tb(error.__traceback__)[-1]
             self.log.error("swallowed %s at %s:%s", type(error).__name__, where.filename, where.lineno)
@@ -174,3 +226,8 @@ class WorkerLoop(ABC, Generic[Served]):
             return False
         self._log_at = tick + _LOG_EVERY_SECONDS
         return True
+
+
+def _since(instant: float) -> float:
+    """Seconds since an instant (epoch seconds) by the clock of the kernel's time stamps."""
+    return max(0.0, time.time() - instant)

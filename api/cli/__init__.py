@@ -18,12 +18,13 @@ from api.cli.groups import GROUPS
 HAND_WRITTEN = {
     "up": ("api.cli.roles", "up", "Start everything in one process tree on one data directory"),
     "api": ("api.cli.roles", "api", "Start the HTTP API alone"),
-    "radius": ("api.cli.roles", "radius", "Start the RADIUS processes alone"),
+    "radius": ("api.cli.roles", "radius", "Start the RADIUS processes alone; `test`: what they would answer"),
     "lab": ("api.cli.roles", "lab", "Play the story of a made-up provider, with simulated routers"),
     "migrate": ("api.cli.upkeep", "migrate", "Bring the database to this version's schema"),
     "secrets": ("api.cli.upkeep", "secrets", "The keys of secrets at rest"),
     "settings": ("api.cli.upkeep", "settings", "Show every effective setting"),
     "recompile": ("api.cli.upkeep", "recompile", "Write every RADIUS access record anew"),
+    "verify-evidence": ("api.cli.evidence", "verify_evidence", "Check a signed export of connection records"),
     "version": ("api.cli.upkeep", "version", "Show the version"),
 }
 
@@ -32,7 +33,7 @@ class Catraca(click.Group):
     """The verbs by hand, then the groups of the API; each is imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*HAND_WRITTEN, *GROUPS]
+        return list(dict.fromkeys([*HAND_WRITTEN, *GROUPS]))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in HAND_WRITTEN:
@@ -49,7 +50,7 @@ class Catraca(click.Group):
         with formatter.section("Product"):
             formatter.write_dl([(name, words) for name, (_module, _name, words) in HAND_WRITTEN.items()])
         with formatter.section("Things (each with verbs: `catraca subscriber --help`)"):
-            formatter.write_dl(list(GROUPS.items()))
+            formatter.write_dl([(name, words) for name, words in GROUPS.items() if name not in HAND_WRITTEN])
 
 
 @click.command(cls=Catraca, context_settings={"help_option_names": ["-h", "--help"]})

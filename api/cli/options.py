@@ -98,7 +98,7 @@ def _value(name: str, value: Any, schema: Json, operation: Operation) -> Any:
     if value == NOTHING and schema.get("nullable"):
         return None
     if is_secret(schema):
-        return _ask(name)
+        return ask_secret(name)
     if schema.get("type") == "array":
         items = resolve(schema.get("items", {}), operation.schemas)
         return [_entry(name, word, items) for word in value]
@@ -118,7 +118,8 @@ def _json(name: str, word: str) -> Any:
         raise click.BadParameter(f"--{name.replace('_', '-')} takes JSON") from None
 
 
-def _ask(name: str) -> str:
+def ask_secret(name: str) -> str:
+    """The secret, typed unseen or read from a line of standard input."""
     if sys.stdin.isatty():
         answer: str = click.prompt(name, hide_input=True, err=True)
         return answer

@@ -19,6 +19,8 @@ from core.settings import Settings
 
 if TYPE_CHECKING:
     from api.up import Product
+    from radius.metrics_listener import MetricsListener
+    from radius.processes import RadiusProcesses
 
 STOP_SECONDS = 4.5
 
@@ -84,28 +86,62 @@ def api(**given: Any) -> int:
     return _leave(1 if failed else 0)
 
 
-@click.command()
+class _Radius(click.Group):
+    """The role itself, and the question what it would answer, which is imported when it is asked."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["test"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "test":
+            return None
+        from api.cli.radius_test import test
+
+        return test
+
+
+@click.group(cls=_Radius, invoke_without_command=True)
 @data_dir
 @auth_port
 @acct_port
-def radius(**given: Any) -> int:
+@click.option("--metrics-port", "radius_metrics_port", type=int, help="TCP port of /metrics and /healthz; 0: none.")
+@click.pass_context
+def radius(ctx: click.Context, /, **given: Any) -> int:
     """Start the RADIUS processes alone, with their own copy of the access records."""
+    if ctx.invoked_subcommand is not None:
+        if given["data_dir"] is not None:
+            ctx.find_root().obj = given["data_dir"]
+        return 0
+    return _serve_radius(_configured(given))
+
+
+def _serve_radius(settings: Settings) -> int:
     from api.instance import hold
     from radius.processes import RadiusProcesses
 
-    settings = _configured(given)
     stopping = _stop_signals()
-    with _readable_errors(), hold(settings.data_dir):
+    with _readable_errors(), hold(settings.data_dir), contextlib.ExitStack() as parts:
         processes = RadiusProcesses(settings)
+        if settings.radius_metrics_port:
+            parts.callback(_listen_for_metrics(settings, processes).stop)
         processes.start()
         try:
             ports = f"authentication {settings.radius_auth_port}, accounting {settings.radius_acct_port}"
             click.echo(f"RADIUS on {settings.radius_address} UDP: {ports}")
+            if settings.radius_metrics_port:
+                where = f"{settings.radius_metrics_address} TCP: {settings.radius_metrics_port}"
+                click.echo(f"metrics and health on {where}")
             stopping.wait()
         finally:
             _leave_in_time()
             processes.stop()
     return _leave(0)
+
+
+def _listen_for_metrics(settings: Settings, processes: RadiusProcesses) -> MetricsListener:
+    from radius.metrics_listener import MetricsListener
+
+    return MetricsListener(settings, processes.alive)
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)

@@ -7,6 +7,7 @@ the API itself, in this process, with the local operator's name: there is one va
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -57,12 +58,14 @@ def make_verb(operation: Operation) -> click.Command:
     for name, schema in fields.items():
         parameters.append(option(name, {**resolve(schema, operation.schemas), **_words(schema)}, name in required))
     parameters.append(click.Option(["--json", "as_json"], is_flag=True, help="Print the answer as JSON."))
+    if operation.answers_file:
+        parameters.append(click.Option(["-o", "--output"], metavar="FILE", help="Where to write the file."))
 
-    def run(as_json: bool, **given: Any) -> int:
+    def run(as_json: bool, output: str | None = None, **given: Any) -> int:
         path = operation.path.format(**{item["name"]: given[item["name"]] for item in in_path})
         query = {name: given[name] for name in in_query if given[name] is not None}
         body = {name: given[name] for name in fields if given[name] is not None and given[name] != ()}
-        return _perform(operation, path, query, read(body, fields, operation), as_json)
+        return _perform(operation, path, query, read(body, fields, operation), as_json, output)
 
     return click.Command(
         operation.operation_id.partition(".")[2],
@@ -82,14 +85,28 @@ def _help(operation: Operation) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _perform(operation: Operation, path: str, query: Json, body: Json | None, as_json: bool) -> int:
+def _perform(operation: Operation, path: str, query: Json, body: Json | None, as_json: bool, output: str | None) -> int:
     from api.app import make_app
     from api.local import call
 
     settings = read_settings(click.get_current_context())
     with opened(settings) as runtime:
         answer = call(make_app(runtime, local=local_operator()), operation.method, path, query, body)
+    if isinstance(answer.content, bytes):
+        return _save(answer.content, output or answer.headers["content-disposition"].partition('"')[2].rstrip('"'))
     return _print(operation, answer.status, answer.content, as_json, settings)
+
+
+def _save(content: bytes, name: str) -> int:
+    """Write a file that nobody else may read; never over one that is there."""
+    try:
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise click.ClickException(f"{name}: {error.strerror}") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    click.echo(name)
+    return 0
 
 
 def _print(operation: Operation, status: int, content: Any, as_json: bool, settings: Settings) -> int:

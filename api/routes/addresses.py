@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Path, Query
@@ -12,16 +13,16 @@ from api.fields import Address, Instant, PathKey
 from api.models import Page, View
 from api.paging import Pages
 from api.requests import read
-from api.routes.sessions import SessionView
 from core.database import Transaction
+from core.errors import InvalidInput
 from ipam import history, listing
 from ipam.listing import AddressLine
 from ipam.lookup import AddressReport, look_up_address
-from ipam.notation import parse_address
-from radius import sessions
+from radius.history import who_had
 
 router = APIRouter(prefix="/api/v1", tags=["ipam"])
 AddressPath = Annotated[str, Path(max_length=45, description="The address", examples=["100.64.0.10"])]
+AnyAddress = Annotated[str, Path(max_length=45, description="The address, IPv4 or IPv6", examples=["100.64.0.10"])]
 SubnetId = Annotated[PathKey, Path(description="The subnet's id", examples=[4])]
 At = Annotated[Instant | None, Query(description="The instant; absent: now", examples=["2026-03-02T12:00:00Z"])]
 
@@ -60,10 +61,23 @@ class AddressReportView(AddressView):
     history: list[TenureView] = Field(description="Who had it as a fixed address, newest first")
 
 
-class Holder(View):
+class UseView(View):
+    network: str = Field(description="The address, or the IPv6 prefix around it", examples=["100.64.0.10"])
+    since: Instant = Field(description="From when", examples=["2026-03-02T12:00:00Z"])
+    until: Instant | None = Field(description="Until when; null: still", examples=["2026-03-02T18:00:00Z"])
+    session_id: int = Field(description="The session, which may be archived by now", examples=[501])
+    subscription_id: int | None = Field(description="Whose it was; null: nobody's that we know", examples=[12])
+    nas_id: int = Field(description="The NAS that it was on", examples=[1])
+    user_name: str = Field(description="User-Name", examples=["maria@provedor"])
+    calling_station_id: str = Field(description="Calling-Station-Id", examples=["02:00:5E:10:00:01"])
+    nas_port_id: str = Field(description="NAS-Port-Id", examples=["vlan-101"])
+    acct_session_id: str = Field(description="Acct-Session-Id", examples=["81c00a2f"])
+
+
+class Holders(View):
     address: Address = Field(description="The address", examples=["100.64.0.10"])
     at: Instant = Field(description="The instant asked for", examples=["2026-03-02T12:00:00Z"])
-    session: SessionView | None = Field(description="The session that had it then; null: none")
+    uses: list[UseView] = Field(description="The sessions that had it then, the one that began last first")
     subscription_id: int | None = Field(description="Whose fixed address it was then; null: nobody's", examples=[12])
 
 
@@ -107,16 +121,23 @@ def address_history(request: Request, pages: Pages, address: AddressPath) -> Pag
 
 
 @router.get("/addresses/{address}/holder", operation_id="address.holder", summary="Who had an address at an instant")
-def holder(request: Request, address: AddressPath, at: At = None) -> Holder:
-    def look(tx: Transaction) -> Holder:
-        instant, ip = at or tx.now, parse_address(address)
-        tenure = history.holder_at(tx, ip, instant)
-        session = sessions.who_had(tx, ip, instant)
-        return Holder(
+def holder(request: Request, address: AnyAddress, at: At = None) -> Holders:
+    def look(tx: Transaction) -> Holders:
+        instant, ip = at or tx.now, any_address(address)
+        tenure = history.holder_at(tx, ip, instant) if isinstance(ip, IPv4Address) else None
+        return Holders(
             address=ip,
             at=instant,
             subscription_id=tenure.subscription_id if tenure else None,
-            session=SessionView.of(session) if session else None,
+            uses=[UseView.of(use) for use in who_had(tx, ip, instant)],
         )
 
     return read(request, look)
+
+
+def any_address(text: str) -> IPv4Address | IPv6Address:
+    """The address of a path, IPv4 or IPv6. InvalidInput when unreadable."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        raise InvalidInput("address", "an IP address", "100.64.0.10") from None

@@ -15,9 +15,14 @@ from api.paging import Pages
 from api.requests import read, remove, write
 from radius import nas
 from radius.models import Nas
+from radius.vendors import VENDORS
 
 router = APIRouter(prefix="/api/v1/nas", tags=["nas"])
 NasId = Annotated[PathKey, Path(description="The NAS's id", examples=[1])]
+_VENDOR = f"One of {', '.join(VENDORS)}"
+_IDENTITY = "The name in its client certificate, by which it is known over RadSec (RADIUS over TLS)"
+_TRANSPORT = "How CoA and Disconnect are sent to it: udp, or radsec for a NAS that listens for them over TLS"
+_RADSEC_PORT = "TCP port where it listens for CoA and Disconnect over TLS"
 _SECRET = "The shared secret, 8 to 128 printable ASCII characters; never shown"  # noqa: S105
 
 
@@ -25,7 +30,7 @@ class NasIn(Body):
     name: Text = Field(description="The NAS's name, unique", examples=["pop-centro"])
     network: Text = Field(description="The address that it sends from, or a network of such", examples=["192.0.2.1"])
     secret: Password = Field(description=_SECRET, examples=["kX7-two-dozen-random-characters"])
-    vendor: Text = Field("mikrotik", max_length=32, description="mikrotik or generic", examples=["mikrotik"])
+    vendor: Text = Field("mikrotik", max_length=32, description=_VENDOR, examples=["mikrotik"])
     coa_port: Int | None = Field(
         None, description="Port that takes CoA and Disconnect; null: the vendor's", examples=[3799]
     )
@@ -37,13 +42,16 @@ class NasIn(Body):
         None, description="Whether accounting shows the Class that a CoA brought; null: the vendor's", examples=[False]
     )
     enabled: Flag = Field(True, description="Whether it is answered", examples=[True])
+    radsec_identity: Text = Field("", description=f"{_IDENTITY}; empty: none", examples=["pop-centro.provedor.example"])
+    coa_transport: Text = Field("udp", max_length=8, description=_TRANSPORT, examples=["udp"])
+    radsec_port: Int = Field(2083, description=_RADSEC_PORT, examples=[2083])
 
 
 class NasChange(Change):
     name: Text = Field(default_factory=str, description="The NAS's name", examples=["pop-centro"])
     network: Text = Field(default_factory=str, description="The address that it sends from", examples=["192.0.2.1"])
     secret: Password | None = Field(None, description=_SECRET, examples=["kX7-two-dozen-random-characters"])
-    vendor: Text = Field(default_factory=str, max_length=32, description="mikrotik or generic", examples=["generic"])
+    vendor: Text = Field(default_factory=str, max_length=32, description=_VENDOR, examples=["generic"])
     coa_port: Int = Field(default_factory=int, description="Port that takes CoA and Disconnect", examples=[1700])
     require_message_authenticator: Flag = Field(
         default_factory=bool, description="Whether requests without Message-Authenticator are ignored", examples=[True]
@@ -53,6 +61,11 @@ class NasChange(Change):
         default_factory=bool, description="Whether accounting shows the Class that a CoA brought", examples=[False]
     )
     enabled: Flag = Field(default_factory=bool, description="Whether it is answered", examples=[True])
+    radsec_identity: Text = Field(
+        default_factory=str, description=f'{_IDENTITY}; "" removes it', examples=["pop-centro.provedor.example"]
+    )
+    coa_transport: Text = Field(default_factory=str, max_length=8, description=_TRANSPORT, examples=["udp"])
+    radsec_port: Int = Field(default_factory=int, description=_RADSEC_PORT, examples=[2083])
 
 
 class NasView(View):
@@ -61,7 +74,7 @@ class NasView(View):
     id: int = Field(description="The NAS's id", examples=[1])
     name: str = Field(description="The NAS's name", examples=["pop-centro"])
     network: str = Field(description="What it sends from", examples=["192.0.2.1/32"])
-    vendor: str = Field(description="mikrotik or generic", examples=["mikrotik"])
+    vendor: str = Field(description=_VENDOR, examples=["mikrotik"])
     coa_port: int = Field(description="Port that takes CoA and Disconnect", examples=[3799])
     require_message_authenticator: bool = Field(
         description="Whether requests without Message-Authenticator are ignored", examples=[True]
@@ -71,6 +84,11 @@ class NasView(View):
         description="Whether accounting shows the Class that a CoA brought", examples=[False]
     )
     enabled: bool = Field(description="Whether it is answered", examples=[True])
+    radsec_identity: str | None = Field(
+        description=f"{_IDENTITY}; null: none", examples=["pop-centro.provedor.example"]
+    )
+    coa_transport: str = Field(description=_TRANSPORT, examples=["udp"])
+    radsec_port: int = Field(description=_RADSEC_PORT, examples=[2083])
     created_at: Instant = Field(description="When it was added", examples=["2026-03-02T12:00:00Z"])
 
 

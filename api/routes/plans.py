@@ -35,6 +35,8 @@ class PlanIn(Body):
     group: Text = Field("", description="Profile or group on the router", examples=["residencial"])
     pool: Text = Field("", description="Address pool on the router", examples=["cgnat-1"])
     address_list: Text = Field("", description="Address list on the router", examples=["clientes"])
+    ipv6_pool: Text = Field("", description="Pool of IPv6 prefixes for the link itself", examples=["v6-enlace"])
+    delegated_ipv6_pool: Text = Field("", description="Pool of IPv6 prefixes to delegate", examples=["v6-clientes"])
 
 
 class PlanChange(Change):
@@ -52,6 +54,12 @@ class PlanChange(Change):
     group: Text = Field(default_factory=str, description="Profile or group on the router", examples=["residencial"])
     pool: Text = Field(default_factory=str, description="Address pool on the router", examples=["cgnat-1"])
     address_list: Text = Field(default_factory=str, description="Address list on the router", examples=["clientes"])
+    ipv6_pool: Text = Field(
+        default_factory=str, description="Pool of IPv6 prefixes for the link itself", examples=["v6-enlace"]
+    )
+    delegated_ipv6_pool: Text = Field(
+        default_factory=str, description="Pool of IPv6 prefixes to delegate", examples=["v6-clientes"]
+    )
 
 
 class PlanView(View):
@@ -68,6 +76,8 @@ class PlanView(View):
     group: str = Field(description="Profile or group on the router", examples=["residencial"])
     pool: str = Field(description="Address pool on the router", examples=["cgnat-1"])
     address_list: str = Field(description="Address list on the router", examples=["clientes"])
+    ipv6_pool: str = Field(description="Pool of IPv6 prefixes for the link itself", examples=["v6-enlace"])
+    delegated_ipv6_pool: str = Field(description="Pool of IPv6 prefixes to delegate", examples=["v6-clientes"])
     created_at: Instant = Field(description="When it was added", examples=["2026-03-02T12:00:00Z"])
 
 

@@ -73,6 +73,9 @@ class SubscriptionView(View):
 
 class SubscriptionReport(SubscriptionView):
     fixed_address: Address | None = Field(description="Its fixed address", examples=["100.64.0.10"])
+    session_limit: int = Field(description="How many sessions it may have at once; 0: any number", examples=[1])
+    mac_binding: str = Field(description="Whether it is bound to a MAC address: off, learn, pinned", examples=["learn"])
+    bound_mac: str | None = Field(description="To which one", examples=["02:00:5e:10:00:01"])
 
 
 class StepView(View):

@@ -8,50 +8,53 @@ from __future__ import annotations
 
 from radius.attributes import (
     ACCT_SESSION_ID,
+    DELEGATED_IPV6_PREFIX_POOL,
     FILTER_ID,
+    FRAMED_IPV6_POOL,
+    FRAMED_POOL,
     NAS_IP_ADDRESS,
     USER_NAME,
     VENDOR_WISPR,
     WISPR_BANDWIDTH_MAX_DOWN,
     WISPR_BANDWIDTH_MAX_UP,
 )
-from radius.codec import Attribute, encode_attributes, integer, vendor_attribute
+from radius.codec import Attribute, integer, vendor_attribute
 from radius.policy import Policy
-from radius.vendors.vendor import SessionIdentity, Vendor, standard_attributes
+from radius.vendors.aspects import HIGHEST_INTEGER, Aspect, Change, Row, Words, interim, subscription_rows, text
+from radius.vendors.vendor import Vendor
 
-_HIGHEST_RATE = 2**32 - 1
-
-
-def reply(policy: Policy) -> bytes:
-    attributes = standard_attributes(policy)
-    for kind, bps in (
-        (WISPR_BANDWIDTH_MAX_UP, policy.upload_bps),
-        (WISPR_BANDWIDTH_MAX_DOWN, policy.download_bps),
-    ):
-        if bps is not None:
-            attributes.append(vendor_attribute(VENDOR_WISPR, kind, integer(min(bps, _HIGHEST_RATE))))
-    attributes += [(FILTER_ID, name.encode()) for name in (policy.group, policy.address_list) if name]
-    return encode_attributes(attributes)
+_UNKNOWN = "not confirmed: nothing says what such a NAS applies"
 
 
-def coa_changes(old: Policy, new: Policy) -> tuple[Attribute, ...] | None:
-    """Nothing to tell when the replies are equal but for the interim interval, else a Disconnect."""
-    return () if _enforced(old) == _enforced(new) else None
+def wispr_rate(policy: Policy) -> tuple[Attribute, ...]:
+    """WISPr-Bandwidth-Max-Up and -Down, bits per second in 32 bits."""
+    pairs = ((WISPR_BANDWIDTH_MAX_UP, policy.upload_bps), (WISPR_BANDWIDTH_MAX_DOWN, policy.download_bps))
+    return tuple(
+        vendor_attribute(VENDOR_WISPR, kind, integer(min(bps, HIGHEST_INTEGER)))
+        for kind, bps in pairs
+        if bps is not None
+    )
 
 
-def _enforced(policy: Policy) -> tuple[int | None, int | None, str, str, str]:
-    return policy.download_bps, policy.upload_bps, policy.address_list, policy.pool, policy.group
+def _row(shown: str, words: Words) -> Row:
+    return Row(shown, Change.SESSION, Change.SESSION, _UNKNOWN, words)
 
 
-def identification(session: SessionIdentity) -> tuple[Attribute, ...]:
-    """All that are sent must match (RFC 5176 §3), so only what every NAS keeps."""
-    found: list[Attribute] = [
-        (USER_NAME, session.user_name),
-        (ACCT_SESSION_ID, session.acct_session_id),
-    ]
-    if session.nas_ip_address is not None:
-        found.append((NAS_IP_ADDRESS, session.nas_ip_address.packed))
-    return tuple(found)
-
-
-GENERIC = Vendor("generic", reply, coa_changes, identification)
+GENERIC = Vendor(
+    name="generic",
+    title="Any other",
+    rows={
+        Aspect.INTERIM: interim(_UNKNOWN),
+        Aspect.POOL: _row("Framed-Pool", text(FRAMED_POOL, "pool")),
+        Aspect.IPV6_POOL: _row("Framed-IPv6-Pool", text(FRAMED_IPV6_POOL, "ipv6_pool")),
+        Aspect.DELEGATED_IPV6_POOL: _row(
+            "Delegated-IPv6-Prefix-Pool", text(DELEGATED_IPV6_PREFIX_POOL, "delegated_ipv6_pool")
+        ),
+        Aspect.RATE: _row("WISPr-Bandwidth-Max-Up, WISPr-Bandwidth-Max-Down", wispr_rate),
+        Aspect.GROUP: _row("Filter-Id", text(FILTER_ID, "group")),
+        Aspect.ADDRESS_LIST: _row("Filter-Id", text(FILTER_ID, "address_list")),
+        **subscription_rows(_UNKNOWN),
+    },
+    identified_by=(USER_NAME, ACCT_SESSION_ID, NAS_IP_ADDRESS),
+    walled_garden="A filter named `catraca-suspended`, if the NAS takes Filter-Id; else only the low speed.",
+)

@@ -1,8 +1,9 @@
 """MikroTik RouterOS (enterprise 14988): PPPoE, hotspot and DHCP.
 
-Mikrotik-Rate-Limit is `rx/tx` from the router's side, so **rx is the subscriber's upload**. By its documentation a
-CoA may change rate limit and group (PPP profile), but not the address list, and an address or pool only comes with
-a new session. A limit cannot be taken away from a live session either, only replaced.
+Mikrotik-Rate-Limit is `rx/tx` from the router's side, so **rx is the subscriber's upload**; 0 is no limit in that
+direction, as in the queues that it makes (RouterOS manual, Queues: `max-limit` is 0 by default and 0 is ignored).
+What a CoA may change is a list in the RouterOS manual, RADIUS, "Change of Authorization"; the address list is not on
+it, and address, pool and routes are excluded in so many words.
 """
 
 from __future__ import annotations
@@ -10,76 +11,102 @@ from __future__ import annotations
 from radius.attributes import (
     ACCT_SESSION_ID,
     FRAMED_IP_ADDRESS,
+    FRAMED_IPV6_POOL,
+    FRAMED_POOL,
     MIKROTIK_ADDRESS_LIST,
+    MIKROTIK_DELEGATED_IPV6_POOL,
     MIKROTIK_GROUP,
     MIKROTIK_RATE_LIMIT,
     NAS_IP_ADDRESS,
     USER_NAME,
     VENDOR_MIKROTIK,
 )
-from radius.codec import Attribute, encode_attributes, vendor_attribute
+from radius.codec import Attribute
 from radius.policy import Policy
-from radius.vendors.vendor import SessionIdentity, Vendor, standard_attributes
+from radius.vendors.aspects import (
+    Aspect,
+    Change,
+    Row,
+    interim,
+    own,
+    short_rate,
+    subscription_rows,
+    text,
+    vendor_text,
+)
+from radius.vendors.vendor import Vendor
+
+_COA = "RouterOS manual, RADIUS, Change of Authorization"
 
 
-def rate_limit(policy: Policy) -> str:
-    """`rx/tx` of Mikrotik-Rate-Limit, "" when the policy sets neither; one that is not set is 0, unlimited."""
+def _rate(policy: Policy) -> tuple[Attribute, ...]:
     if policy.download_bps is None and policy.upload_bps is None:
-        return ""
-    return f"{_rate(policy.upload_bps or 0)}/{_rate(policy.download_bps or 0)}"
+        return ()
+    limit = f"{short_rate(policy.upload_bps or 0)}/{short_rate(policy.download_bps or 0)}"
+    return (own(VENDOR_MIKROTIK, MIKROTIK_RATE_LIMIT, limit),)
 
 
-def _rate(bps: int) -> str:
-    for suffix, unit in (("M", 1_000_000), ("k", 1_000)):
-        if bps and not bps % unit:
-            return f"{bps // unit}{suffix}"
-    return str(bps)
+MIKROTIK = Vendor(
+    name="mikrotik",
+    title="MikroTik RouterOS",
+    rows={
+        Aspect.INTERIM: interim(f"{_COA}: not in the list"),
+        Aspect.POOL: Row(
+            "Framed-Pool", Change.SESSION, Change.SESSION, f"{_COA}: no pool that way", text(FRAMED_POOL, "pool")
+        ),
+        Aspect.IPV6_POOL: Row(
+            "Framed-IPv6-Pool",
+            Change.SESSION,
+            Change.SESSION,
+            "not confirmed: the manual lists no attribute for it, only `remote-ipv6-prefix-pool` of a PPP profile",
+            text(FRAMED_IPV6_POOL, "ipv6_pool"),
+        ),
+        Aspect.DELEGATED_IPV6_POOL: Row(
+            "Mikrotik-Delegated-IPv6-Pool",
+            Change.SESSION,
+            Change.SESSION,
+            f"{_COA}: no pool that way",
+            vendor_text(VENDOR_MIKROTIK, MIKROTIK_DELEGATED_IPV6_POOL, "delegated_ipv6_pool"),
+        ),
+        Aspect.RATE: Row(
+            "Mikrotik-Rate-Limit `up/down`", Change.COA, Change.SESSION, f"{_COA}: in the list; only replaced", _rate
+        ),
+        Aspect.ADDRESS_LIST: Row(
+            "Mikrotik-Address-List",
+            Change.SESSION,
+            Change.SESSION,
+            f"{_COA}: not in the list",
+            vendor_text(VENDOR_MIKROTIK, MIKROTIK_ADDRESS_LIST, "address_list"),
+        ),
+        Aspect.GROUP: Row(
+            "Mikrotik-Group (PPP profile)",
+            Change.COA,
+            Change.SESSION,
+            f"{_COA}: in the list; only replaced",
+            vendor_text(VENDOR_MIKROTIK, MIKROTIK_GROUP, "group"),
+        ),
+        **subscription_rows(f"{_COA}: no address, pool or route that way"),
+    },
+    identified_by=(USER_NAME, ACCT_SESSION_ID, FRAMED_IP_ADDRESS, NAS_IP_ADDRESS),
+    walled_garden="The address list `catraca-suspended`, which firewall and NAT rules of the router close in.",
+    probe=Aspect.RATE,
+    set_up="""\
+```
+/radius add service=ppp,dhcp,hotspot address=198.51.100.10 secret=SECRET require-message-auth=yes-for-request-resp
+/radius incoming set accept=yes port=3799
+/ppp aaa set use-radius=yes accounting=yes interim-update=5m
 
+# The walled garden. Whoever is in the list reaches name servers and the addresses in `catraca-allowed`.
+/ip firewall address-list add list=catraca-allowed address=198.51.100.20 comment="payment page"
+/ip firewall nat add chain=dstnat src-address-list=catraca-suspended dst-address-list=!catraca-allowed \\
+    protocol=tcp dst-port=80 action=dst-nat to-addresses=198.51.100.20
+/ip firewall filter add chain=forward src-address-list=catraca-suspended protocol=udp dst-port=53 action=accept \\
+    place-before=0
+/ip firewall filter add chain=forward src-address-list=catraca-suspended dst-address-list=!catraca-allowed \\
+    action=drop place-before=1
+```
 
-def _own(kind: int, text: str) -> Attribute:
-    return vendor_attribute(VENDOR_MIKROTIK, kind, text.encode())
-
-
-def reply(policy: Policy) -> bytes:
-    attributes = standard_attributes(policy)
-    texts = (
-        (MIKROTIK_RATE_LIMIT, rate_limit(policy)),
-        (MIKROTIK_ADDRESS_LIST, policy.address_list),
-        (MIKROTIK_GROUP, policy.group),
-    )
-    attributes += [_own(kind, text) for kind, text in texts if text]
-    return encode_attributes(attributes)
-
-
-def coa_changes(old: Policy, new: Policy) -> tuple[Attribute, ...] | None:
-    """Rate limit and group; a new interim interval alone waits for the next session."""
-    if (old.pool, old.address_list) != (new.pool, new.address_list):
-        return None
-    changes = []
-    for kind, before, after in (
-        (MIKROTIK_RATE_LIMIT, rate_limit(old), rate_limit(new)),
-        (MIKROTIK_GROUP, old.group, new.group),
-    ):
-        if before != after:
-            if not after:
-                return None
-            changes.append(_own(kind, after))
-    return tuple(changes)
-
-
-def identification(session: SessionIdentity) -> tuple[Attribute, ...]:
-    """User-Name, Acct-Session-Id, Framed-IP-Address (the hotspot needs it), NAS-IP-Address as the router says it."""
-    found: list[Attribute] = [
-        (USER_NAME, session.user_name),
-        (ACCT_SESSION_ID, session.acct_session_id),
-    ]
-    for kind, address in (
-        (FRAMED_IP_ADDRESS, session.framed_ip_address),
-        (NAS_IP_ADDRESS, session.nas_ip_address),
-    ):
-        if address is not None:
-            found.append((kind, address.packed))
-    return tuple(found)
-
-
-MIKROTIK = Vendor("mikrotik", reply, coa_changes, identification)
+Both filter rules stand above `fasttrack`: connections on the fast path pass no rules. An older RouterOS sends no
+Message-Authenticator for PPP; if its requests meet silence, set `require_message_authenticator = false` for it.
+""",
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -12,7 +13,11 @@ from core.job_queue import Job
 from core.jobs import run_job
 from core.runtime import Runtime
 from provisioning.models import Divergence
+from radius.metrics import snapshot_writer
 from radius.models import Session
+from radius.reject_book import Bounds, keep_rejects
+from radius.reject_events import Folded, Kind
+from radius.worker_report import WorkerReport
 from tests.factories_api import Client, problem
 from tests.ticking import FakeClock
 
@@ -47,7 +52,10 @@ def test_every_verb_works(operator: Operator, runtime: Runtime, clock: FakeClock
     subnet = plan_addresses(operator)
     subscription = sell(operator, runtime)
     fix_address(operator, subscription, subnet)
+    route_prefixes(operator, subscription)
     connect(operator, runtime, clock, subscription)
+    observe(operator, runtime, subscription)
+    answer_a_court(operator, subscription)
     invoice = bill(operator, subscription)
     fall_late(operator, clock, subscription, invoice)
     pay(operator, subscription, invoice)
@@ -116,6 +124,21 @@ def fix_address(operator: Operator, subscription: int, subnet: int) -> None:
     assert [item["until"] for item in do("address.history", "100.64.0.9")["items"]] == [None]
 
 
+def route_prefixes(operator: Operator, subscription: int) -> None:
+    do = operator.do
+    given = do("subscription.give-prefix", subscription, body={"purpose": "delegated", "network": "2001:db8:700::/56"})
+    assert (given["purpose"], given["network"], given["subscription_id"]) == (
+        "delegated", "2001:db8:700::/56", subscription,
+    )  # fmt: skip
+    do("subscription.give-prefix", subscription, body={"purpose": "route", "network": "203.0.113.8/29"})
+    listed = do("subscription.prefixes", subscription)["items"]
+    assert [item["network"] for item in listed] == ["203.0.113.8/29", "2001:db8:700::/56"]
+    assert [item["id"] for item in do("prefix.list", around="2001:db8:700::1")["items"]] == [given["id"]]
+    assert [item["id"] for item in do("prefix.list", limit=1)["items"]] == [given["id"]]
+    gone = do("subscription.withdraw-prefix", subscription, body={"network": "203.0.113.8/29", "note": "moved"})
+    assert gone["network"] == "203.0.113.8/29"
+
+
 def connect(operator: Operator, runtime: Runtime, clock: FakeClock, subscription: int) -> None:
     """A NAS, and a session on it as accounting would have written it."""
     do = operator.do
@@ -123,13 +146,40 @@ def connect(operator: Operator, runtime: Runtime, clock: FakeClock, subscription
     assert "secret" not in nas
     assert do("nas.change", nas["id"], body={"coa_port": 1700, "secret": "another-secret"})["coa_port"] == 1700
     assert do("nas.show", nas["id"])["network"] == "192.0.2.1/32"
+    admit(operator, subscription, nas["id"])
     session = make_session(runtime, clock, subscription, nas["id"])
     assert [item["id"] for item in do("session.list", only_open=True, address="100.64.0.9")["items"]] == [session]
     assert do("session.show", session)["user_name"] == "maria@x"
     holder = do("address.holder", "100.64.0.9", at="2026-03-02T12:00:00Z")
-    assert (holder["subscription_id"], holder["session"]["id"]) == (subscription, session)
+    assert (holder["subscription_id"], holder["uses"][0]["session_id"]) == (subscription, session)
     [diverging] = do("session.diverging")["items"]
     assert (diverging["session_id"], diverging["status"]) == (session, "failing")
+
+
+def observe(operator: Operator, runtime: Runtime, subscription: int) -> None:
+    """What RADIUS would answer, whom it refused, which NAS sign, and whether it is well on this host."""
+    do = operator.do
+    told = do("radius.test", body={"login": "maria@x"})
+    assert (told["subscription_id"], told["answers"][0]["answer"]) == (subscription, "Access-Accept")
+    refused = Kind(b"maria@x", "wrong_password", told["answers"][0]["nas_id"], b"02:00:5E:10:00:01")
+    with runtime.database.transaction() as tx:
+        keep_rejects(tx, {refused: Folded("", subscription, 1.0, 2.0, 3)}, Bounds())
+    assert do("subscription.rejects", subscription) == do("reject.list", login="maria@x")
+    assert do("subscription.usage", subscription)["items"] == []
+    assert do("nas.message-authenticator")["items"][0]["verdict"] == "never_heard"
+    report = WorkerReport("sync", gauges={"heard_at": time.time()})
+    snapshot_writer(runtime.settings.data_dir / "radius", "sync")(report)
+    assert do("health.radius") == {"status": "ok"}
+
+
+def admit(operator: Operator, subscription: int, nas: int) -> None:
+    do = operator.do
+    do("subscription.limit-sessions", subscription, body={"limit": 2})
+    do("subscription.restrict-to-nas", subscription, body={"nas_id": nas, "nas_port": "ether2"})
+    do("subscription.bind-mac", subscription, body={"mode": "pinned", "mac": "02:00:5E:10:00:01"})
+    assert do("subscription.reset-mac", subscription)["bound_mac"] is None
+    shown = do("subscription.admission", subscription)
+    assert (shown["session_limit"], shown["allowed_nas_port"], shown["mac_binding"]) == (2, "ether2", "learn")
 
 
 def make_session(runtime: Runtime, clock: FakeClock, subscription: int, nas: int) -> int:
@@ -161,6 +211,32 @@ def make_session(runtime: Runtime, clock: FakeClock, subscription: int, nas: int
             )
         )
         return row.id
+
+
+def answer_a_court(operator: Operator, subscription: int) -> None:
+    do = operator.do
+    inside = {"inside_first": "100.64.0.0", "inside_last": "100.64.0.15"}
+    outside = {"outside_first": "203.0.113.7", "outside_last": "203.0.113.7"}
+    rule = do("cgnat.add", body={"name": "pop-1", **inside, **outside, "block_size": 4032})
+    assert (rule["blocks"], rule["capacity"]) == (16, 16)
+    assert do("cgnat.show", rule["id"]) == rule
+    assert do("cgnat.list", at="2026-03-02T12:00:00Z")["items"] == [rule]
+    assert do("cgnat.routeros", rule["id"])["commands"][0] == "/ip firewall nat"
+    asked = {"at": "2026-03-02T12:00:00Z", "port": 1024 + 9 * 4032, "reason": "Ofício 1/2026"}
+    traced = do("address.trace", "203.0.113.7", body=asked)
+    assert (traced["looked_up"], traced["verdict"]) == ("100.64.0.9", "agree")
+    assert traced["holders"][0]["person"]["document"] == "390.533.447-05"
+    assert do("cgnat.close", rule["id"])["until"]
+    span = {"since": "2026-03-01T00:00:00Z", "until": "2026-04-01T00:00:00Z"}
+    exported = do("evidence.export", body={**span, "subscription_id": subscription, "reason": "Ofício 1/2026"})
+    assert exported.startswith(b"PK")
+    before = [key["id"] for key in do("evidence.keys")["items"]]
+    assert len(before) == 1
+    assert do("evidence.new-key")["id"] > before[0]
+    hold = do("hold.place", body={**span, "reference": "Ofício 1/2026", "address": "100.64.0.9"})
+    assert do("hold.list", live=True)["items"] == [hold]
+    assert do("history.retention")["live_holds"] == 1
+    assert do("hold.release", hold["id"], body={"note": "no order came"})["released_by"] == "ana"
 
 
 def bill(operator: Operator, subscription: int) -> int:

@@ -19,12 +19,15 @@ from provisioning import jobs as _handlers  # noqa: F401
 from provisioning.debts import record_debt
 from provisioning.interventions import cancel
 from provisioning.models import Divergence, Subscription
+from provisioning.prefixes import give_prefix
 from radius.attributes import ACCT_SESSION_ID, CLASS, COA_REQUEST, DISCONNECT_REQUEST, USER_NAME
 from radius.authenticators import Authenticators
 from radius.codec import parse
 from radius.dynauth_packets import read_request, reply_to
-from radius.models import Nas, Session
+from radius.models import Nas, ReplicaEntry, Session
 from radius.nas import add_nas
+from radius.presence import presence_key
+from radius.presence_feed import publish_presence
 from radius.records import read_class
 from tests.factories import ANA, make_subscription, restrict
 from tests.ticking import FakeClock
@@ -54,12 +57,12 @@ def refusing(code: int, cause: int) -> Script:
 class Network:
     """One NAS with one live session of one active subscription."""
 
-    def __init__(self, runtime: Runtime, peer: UdpPeer, *, adopts_class: bool) -> None:
+    def __init__(self, runtime: Runtime, peer: UdpPeer, *, adopts_class: bool, vendor: str = "mikrotik") -> None:
         self.runtime, self.peer = runtime, peer
         with runtime.database.transaction(ANA) as tx:
             nas = add_nas(
                 tx, name="borda-1", network="127.0.0.1", secret=Secret(SECRET), coa_port=peer.port,
-                coa_echoes_class=adopts_class,
+                coa_echoes_class=adopts_class, vendor=vendor,
             )  # fmt: skip
             subscription = make_subscription(tx)
             tx.session.refresh(subscription)
@@ -293,3 +296,42 @@ def test_news_of_a_session_wakes_convergence_of_its_nas(network: Network) -> Non
         run_job(network.runtime, job_id)
     network.converge()
     assert network.divergence() is None
+
+
+@pytest.mark.parametrize(
+    ("vendor", "told"),
+    [
+        pytest.param("mikrotik", True, id="mikrotik"),
+        pytest.param("accel-ppp", True, id="accel-ppp"),
+        pytest.param("juniper", False, id="juniper refuses a CoA with a Class"),
+    ],
+)
+def test_which_nas_is_told_the_new_class(quick: Runtime, vendor: str, told: bool) -> None:
+    with UdpPeer(obedient) as peer:
+        network = Network(quick, peer, adopts_class=False, vendor=vendor)
+        network.restrict("partial")
+        network.converge()
+        assert network.told == [COA_REQUEST]
+        assert (parse(peer.received[0][0]).first(CLASS) is not None) is told
+
+
+@pytest.mark.parametrize("network", [(obedient, True)], indirect=True)
+def test_a_new_prefix_ends_the_session(network: Network) -> None:
+    with network.runtime.database.transaction(ANA) as tx:
+        give_prefix(tx, subscription_id=network.subscription_id, purpose="delegated", network="2001:db8:700::/56")
+    network.converge()
+    assert network.told == [DISCONNECT_REQUEST]
+    network.accounting_shows(None)
+    assert isinstance(network.converge(), Applied)
+
+
+@pytest.mark.parametrize("network", [(refusing(DISCONNECT_REQUEST, 503), True)], indirect=True)
+def test_the_radius_hosts_hear_of_a_session_that_is_gone(network: Network) -> None:
+    with network.runtime.database.transaction() as tx:
+        publish_presence(tx, [network.subscription_id])
+    network.restrict("total")
+    network.converge()
+    with network.runtime.database.reading() as tx:
+        session = tx.session.get_one(Session, network.session_id)
+        entry = tx.session.get_one(ReplicaEntry, presence_key(network.subscription_id))
+        assert (session.closed_by, entry.value) == ("gone", None)

@@ -102,6 +102,15 @@ WRONG = {
     "port true": {"coa_port": True},
     "mac_auth: yes": {"mac_auth": "yes"},
     "enabled: 1": {"enabled": 1},
+    "an identity that is a wildcard": {"radsec_identity": "*.provedor.example"},
+    "an identity that is a broken fingerprint": {"radsec_identity": "sha256:12:34"},
+    "an identity of spaces": {"radsec_identity": "  "},
+    "an identity that is too long": {"radsec_identity": "x" * 201},
+    "an identity: not even text": {"radsec_identity": 5},
+    "an unknown transport": {"coa_transport": "tcp"},
+    "CoA over TLS to nobody knows whom": {"coa_transport": "radsec"},
+    "TLS port 0": {"radsec_port": 0},
+    "TLS port true": {"radsec_port": True},
 }
 
 
@@ -168,12 +177,64 @@ def test_a_change_is_checked_audited_and_fed(database: Database) -> None:
         nas.change_nas(tx, 4711, name="x")
 
 
+IDENTITIES = {
+    " BRAS-1.Provedor.Example. ": "bras-1.provedor.example",
+    "2001:DB8:0::1": "2001:db8::1",
+    "Bras 1 Centro": "bras 1 centro",
+    "SHA256:" + "AB:" * 31 + "AB": "sha256:" + "ab" * 32,
+    "": None,
+}
+
+
+@pytest.mark.parametrize(("written", "kept"), IDENTITIES.items(), ids=lambda each: str(each)[:20])
+def test_identities_in_any_notation(database: Database, written: str, kept: str | None) -> None:
+    made = add(database, radsec_identity=written)
+    assert made.radsec_identity == kept
+    with database.reading() as tx:
+        entry = fed(tx)[b"n%d" % made.id]
+    assert entry is not None
+    assert entry.radsec_identity == (kept or "")
+
+
+def test_a_nas_that_speaks_tls(database: Database) -> None:
+    made = add(database, radsec_identity="bras-1.example", coa_transport="radsec", radsec_port=3799)
+    add(database, name="bras-2", network="192.0.2.2")
+    third = add(database, name="bras-3", network="192.0.2.3")
+    assert (third.radsec_identity, third.coa_transport, third.radsec_port) == (None, "udp", 2083)
+    with database.reading() as tx:
+        entry = fed(tx)[b"n%d" % made.id]
+        assert entry is not None
+        assert (entry.radsec_identity, entry.coa_transport, entry.radsec_port) == ("bras-1.example", "radsec", 3799)
+    with pytest.raises(Conflict) as caught, database.transaction() as tx:
+        nas.change_nas(tx, third.id, radsec_identity="BRAS-1.example")
+    assert caught.value.extras == {"nas_id": made.id, "nas_name": "bras-1"}
+
+
+def test_the_identity_goes_only_when_nothing_needs_it(database: Database) -> None:
+    made = add(database, radsec_identity="bras-1.example", coa_transport="radsec")
+    with pytest.raises(InvalidInput) as caught, database.transaction() as tx:
+        nas.change_nas(tx, made.id, radsec_identity="")
+    assert caught.value.field == "coa_transport"
+    with database.transaction() as tx:
+        nas.change_nas(tx, made.id, radsec_identity="", coa_transport="udp")
+    with database.reading() as tx:
+        assert nas.get_nas(tx, made.id).radsec_identity is None
+        audit = tx.session.scalars(select(AuditEntry).where(AuditEntry.action == "change")).one()
+        assert audit.after == {"radsec_identity": None, "coa_transport": "udp"}
+    with pytest.raises(InvalidInput), database.transaction() as tx:
+        nas.change_nas(tx, made.id, coa_transport="radsec")
+    with database.transaction() as tx:
+        nas.change_nas(tx, made.id, coa_transport="radsec", radsec_identity="bras-9.example")
+
+
 def test_a_change_of_nothing_is_nothing(database: Database) -> None:
     made = add(database)
     with database.reading() as tx:
         before = replica.current_revision(tx)
     with database.transaction() as tx:
-        nas.change_nas(tx, made.id, name="bras-1", secret=SECRET, network="192.0.2.1/32")
+        nas.change_nas(
+            tx, made.id, name="bras-1", secret=SECRET, network="192.0.2.1/32", radsec_identity="", coa_transport="udp"
+        )
     with database.reading() as tx:
         assert replica.current_revision(tx) == before
         assert tx.session.scalars(select(AuditEntry.action)).all() == ["add"]

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import radius.processes
 from core.database import Database
 from core.runtime import Runtime
 from core.settings import Settings
@@ -25,9 +26,11 @@ from radius.child_process import encode_settings
 from radius.processes import RadiusNotStarted, RadiusProcesses
 from radius.records import pack
 from radius.sessions import open_sessions
-from tests.factories_accounting import START, acct_answer, acct_attributes, acct_request
+from radius.spool import spool_of
+from tests.factories_accounting import START, acct_answer, acct_attributes, acct_request, received, spool_up
 from tests.factories_auth import opened, pap_request, record
 from tests.outage import outage
+from tests.radclient import need_radclient
 
 SECRET = "xyzzy5461"
 PATIENCE = 60.0
@@ -140,7 +143,7 @@ def gone(pids: dict[str, int]) -> bool:
 
 def test_from_the_database_to_the_wire_and_back(settings: Settings, database: Database) -> None:
     with running(settings) as processes:
-        assert processes.alive() == {"sync": True, "auth-1": True, "accounting": True}
+        assert processes.alive() == {"sync": True, "auth-1": True, "accounting-1": True}
         pids = processes.pids()
         assert log_in(settings) == ACCESS_ACCEPT, "the first records are there when start() returns"
         account(settings, b"s1")
@@ -148,16 +151,70 @@ def test_from_the_database_to_the_wire_and_back(settings: Settings, database: Da
         with database.transaction() as tx:
             replica.put(tx, pack(record(9, "bia"), tx.keyring.seal))
         await_that(lambda: log_in(settings, b"bia", identifier=int(time.monotonic() * 50) % 256) == ACCESS_ACCEPT)
-    assert processes.alive() == {"sync": False, "auth-1": False, "accounting": False}
+    assert processes.alive() == {"sync": False, "auth-1": False, "accounting-1": False}
     assert gone(pids)
     processes.stop()
 
 
 def test_several_workers_share_a_port(embedded: Settings) -> None:
-    with running(embedded.model_copy(update={"radius_workers": 3})) as processes:
-        assert sorted(processes.alive()) == ["accounting", "auth-1", "auth-2", "auth-3", "sync"]
+    with running(embedded.model_copy(update={"radius_workers": 3, "radius_acct_workers": 2})) as processes:
+        names = ["accounting-1", "accounting-2", "auth-1", "auth-2", "auth-3", "sync"]
+        assert sorted(processes.alive()) == names
         for identifier in range(20):
             assert log_in(embedded, identifier=identifier) == ACCESS_ACCEPT
+        for number in range(20):
+            account(embedded, b"s%d" % number)
+        with database_of(embedded) as database:
+            await_that(lambda: len(sessions(database)) == 20)
+
+
+def test_what_a_worker_that_is_no_more_had_acknowledged_is_not_lost(embedded: Settings) -> None:
+    left = spool_of(embedded.spool_dir, 3)
+    spool_up(left, received(acct_attributes(START, b"left behind"), source="127.0.0.1"))
+    with running(embedded), database_of(embedded) as database:
+        await_that(lambda: sessions(database) == ["left behind"])
+
+
+def test_ipv4_and_ipv6_at_once(embedded: Settings) -> None:
+    with database_of(embedded) as database, database.transaction() as tx:
+        nas.add_nas(tx, name="bras-2", network="::1", secret=SECRET)
+    with running(embedded.model_copy(update={"radius_address": "0.0.0.0,::"})):
+        assert log_in(embedded) == ACCESS_ACCEPT
+        need_radclient()
+        for port, command, attributes, expected in (
+            (embedded.radius_auth_port, "auth", 'User-Name = "ana", User-Password = "segredo"', "Access-Accept"),
+            (
+                embedded.radius_acct_port,
+                "acct",
+                'User-Name = "ana", Acct-Session-Id = "s6", Acct-Status-Type = Start',
+                "Accounting-Response",
+            ),
+        ):
+            told = subprocess.run(
+                ["radclient", "-6", "-x", "-r", "3", "-t", "10", f"[::1]:{port}", command, SECRET],
+                input=f"{attributes}, Message-Authenticator = 0x00",
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert f"Received {expected}" in told.stdout, told.stdout + told.stderr
+        with database_of(embedded) as database:
+            await_that(lambda: sessions(database) == ["s6"])
+
+
+def test_where_there_is_no_room_for_a_spool_authentication_is_served_all_the_same(
+    embedded: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(radius.processes, "SPOOL_SECONDS", 0.5)
+    embedded.spool_dir.parent.mkdir(parents=True, exist_ok=True)
+    in_the_way = embedded.spool_dir / "lock"
+    in_the_way.mkdir(parents=True)
+    with running(embedded), database_of(embedded) as database:
+        assert log_in(embedded) == ACCESS_ACCEPT
+        in_the_way.rmdir()
+        account(embedded, b"room again")
+        await_that(lambda: sessions(database) == ["room again"])
 
 
 def test_a_process_that_is_killed_comes_back(embedded: Settings) -> None:

@@ -78,39 +78,6 @@ def test_one_session(database: Database) -> None:
             sessions.get_session(tx, made.id + 1)
 
 
-HAD = {
-    "before anybody": (-1, None),
-    "at the first second": (0, "ana"),
-    "in the middle": (30, "ana"),
-    "at the second of the stop": (60, None),
-    "between two": (90, None),
-    "the next one": (120, "bia"),
-    "who is still there": (10_000, "bia"),
-}
-
-
-@pytest.mark.parametrize(("minute", "user"), HAD.values(), ids=HAD.keys())
-def test_who_had_an_address(database: Database, minute: int, user: str | None) -> None:
-    with database.transaction() as tx:
-        make_session(tx, user_name="ana", framed_ip_address=ADDRESS, started_at=NOW, stopped_at=minutes(60))
-        make_session(tx, user_name="caio", framed_ip_address=OTHER, started_at=NOW)
-        make_session(tx, user_name="bia", framed_ip_address=ADDRESS, started_at=minutes(120))
-    with database.reading() as tx:
-        found = sessions.who_had(tx, ADDRESS, minutes(minute))
-        assert (found.user_name if found else None) == user
-
-
-def test_of_two_that_overlap_the_later_one_had_it(database: Database) -> None:
-    """The Stop of the first was lost."""
-    with database.transaction() as tx:
-        make_session(tx, user_name="ana", framed_ip_address=ADDRESS, started_at=NOW)
-        make_session(tx, user_name="bia", framed_ip_address=ADDRESS, started_at=minutes(5))
-    with database.reading() as tx:
-        found = sessions.who_had(tx, ADDRESS, minutes(10))
-        assert found is not None
-        assert found.user_name == "bia"
-
-
 def test_nas_with_open_sessions_of_subscriptions(database: Database) -> None:
     with database.transaction() as tx:
         for subscription_id in range(1, 1_201):

@@ -86,7 +86,7 @@ def _celery(name: str, arguments: list[str], environment: Mapping[str, str], dat
     with (data_dir / f"{name}.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "api.celery_app", *arguments],
-            env=dict(environment), cwd=data_dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env=dict(environment), cwd=data_dir.parent, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True,
         )  # fmt: skip
 

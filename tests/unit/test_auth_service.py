@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 from core.secrets import KeyMissing, Keyring
-from radius.attributes import ACCESS_ACCEPT, ACCESS_REJECT, STATUS_SERVER
+from radius.access_request import read_access_request
+from radius.attributes import (
+    ACCESS_ACCEPT,
+    ACCESS_REJECT,
+    CALLING_STATION_ID,
+    EAP_MESSAGE,
+    PROXY_STATE,
+    STATUS_SERVER,
+    USER_NAME,
+)
+from radius.authorise import gate
+from radius.nas_table import NasClient
 from radius.policy import Denial, Grant, Policy
 from radius.records import policy_key
 from tests.factories_auth import (
@@ -226,3 +237,45 @@ def test_two_nas_behind_one_store_do_not_share_secrets(rig: Rig) -> None:
     assert rig.send(RIGHT, ("192.0.2.2", 40_000)) is None
     theirs = pap_request(secret=b"other")
     assert opened(rig.send(theirs, ("192.0.2.2", 40_000)), theirs, b"other").code == ACCESS_ACCEPT
+
+
+def test_how_each_nas_signs_is_counted_of_requests_alone(rig: Rig) -> None:
+    rig.apply(entries(nas(2, "192.0.2.2", require_message_authenticator=False)))
+    lenient = "192.0.2.2"
+    sent = [
+        (pap_request(), SOURCE[0]),
+        (pap_request(), SOURCE[0]),  # a retransmission is signed too
+        (pap_request(sign=False), SOURCE[0]),
+        (pap_request(secret=b"other"), SOURCE[0]),
+        (datagram([], code=STATUS_SERVER), SOURCE[0]),
+        (datagram([], code=STATUS_SERVER, sign=False), SOURCE[0]),
+        (pap_request(sign=False), lenient),
+        (pap_request(identifier=6), lenient),
+        (pap_request(sign=False), "203.0.113.1"),
+    ]
+    for request, source in sent:
+        rig.send(request, (source, 40_000))
+    assert rig.service.sightings() == {1: (2, 0, 1), 2: (1, 1, 0)}
+
+
+def test_gauges_tell_what_is_being_kept(rig: Rig) -> None:
+    rig.send(RIGHT)
+    rig.send(pap_request(b"ana", b"errado", (CALLING_STATION_ID, b"x"), identifier=6))
+    assert rig.service.gauges() == {"held_rejects": 1.0, "duplicate_cache_entries": 2.0, "throttle_entries": 1.0}
+
+
+def test_a_client_may_be_known_by_other_than_its_address(rig: Rig) -> None:
+    by_certificate = NasClient(nas(9, secret=b"radsec", name="over-tls"))
+    request = pap_request(secret=b"radsec")
+    reply = rig.service.handle_for(by_certificate, request, ("tls", 9), rig.now, rig.tick)
+    assert opened(reply, request, b"radsec").code == ACCESS_ACCEPT
+    assert rig.service.sightings() == {9: (1, 0, 0)}
+
+
+def test_within_tls_a_proxy_needs_no_signature_but_eap_does() -> None:
+    """RFC 3579 §3.2 knows no exception; what Proxy-State opens to forgery, TLS closes."""
+    client = NasClient(nas(), over_tls=True)
+    proxied = pap_request(b"ana", b"segredo", (PROXY_STATE, b"p"), sign=False)
+    eap = datagram([(USER_NAME, b"ana"), (EAP_MESSAGE, b"\2\1\0\x08\1ana")], sign=False)
+    assert gate(read_access_request(proxied), client) == ""
+    assert gate(read_access_request(eap), client) == "message_authenticator_missing"

@@ -16,28 +16,17 @@ from radius.attributes import (
     CALLING_STATION_ID,
     CHAP_CHALLENGE,
     CHAP_PASSWORD,
-    CLASS,
     EAP_MESSAGE,
-    FRAMED_IP_ADDRESS,
-    FRAMED_POOL,
-    FRAMED_PROTOCOL,
     MESSAGE_AUTHENTICATOR,
-    MS_CHAP2_SUCCESS,
-    MS_MPPE_RECV_KEY,
-    MS_MPPE_SEND_KEY,
     NAS_IP_ADDRESS,
     PROXY_STATE,
-    SERVICE_TYPE,
     STATUS_SERVER,
     USER_NAME,
     USER_PASSWORD,
-    VENDOR_MICROSOFT,
-    VENDOR_MIKROTIK,
 )
 from radius.authorise import Accept, Reject, authorise, gate, identify
-from radius.codec import Attribute, vendor_attribute
 from radius.policy import Denial, Grant, Span
-from radius.records import class_value
+from radius.records import GRANT
 from tests.factories_auth import (
     ANA,
     AUTHENTICATOR,
@@ -47,55 +36,26 @@ from tests.factories_auth import (
     PLAN,
     SECRET,
     Rig,
-    always,
     chap,
     datagram,
     entries,
-    fixed,
     hidden,
     keyring,
-    mac_record,
     ms_chap,
-    nas,
     nas_client,
     opened,
     pap_request,
     record,
 )
-
-PASSWORD: Attribute = (USER_PASSWORD, hidden(b"segredo"))
-CLIENT_ID = b"1:2:0:5e:10:0:1"
-
-
-def mac_request(name: bytes = CLIENT_ID, password: bytes | None = b"", *more: Attribute) -> bytes:
-    credentials = [] if password is None else [(USER_PASSWORD, hidden(password) if password else b"")]
-    return datagram([(USER_NAME, name), *credentials, *more])
+from tests.factories_calls import CLIENT_ID, DISABLED, IPOE, LENIENT, PASSWORD, STRICT, answering, mac_request
 
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
-    """A lenient NAS at 192.0.2.2, a strict one at .1, one for IPoE at .3, and some subscribers."""
-    made = Rig(
-        tmp_path,
-        nas(1, "192.0.2.1"),
-        nas(2, "192.0.2.2", require_message_authenticator=False),
-        nas(3, "192.0.2.3", mac_auth=True),
-        nas(4, "192.0.2.4", vendor="generic"),
-        nas(5, "192.0.2.5", enabled=False),
-        record(),
-        record(1, "zé", password="coração".encode("latin-1")),
-        record(2, "long", password=b"x" * 128),
-        record(3, "gone", spans=always(Denial("cancelled"))),
-        record(4, "fixed", spans=always(fixed("100.64.0.9"))),
-        record(5, MAC, password=b"maria"),
-        mac_record(),
-        mac_record(9, "02:00:5e:10:00:02", spans=always(Denial("suspended"))),
-    )
+    made = answering(tmp_path)
     yield made
     made.close()
 
-
-STRICT, LENIENT, IPOE, GENERIC, DISABLED = (f"192.0.2.{host}" for host in range(1, 6))
 
 # request, from which NAS, the answer's code (None: silence), what is counted
 DECISIONS: dict[str, tuple[bytes, str, int | None, tuple[str, str]]] = {
@@ -309,59 +269,6 @@ def test_decisions(rig: Rig, request_: bytes, source: str, code: int | None, cou
     assert rig.counters() == {counted: 1}
 
 
-def test_an_accept_carries_the_policy_in_the_vendors_words(rig: Rig) -> None:
-    request = pap_request(b"ana", b"segredo", (FRAMED_PROTOCOL, (1).to_bytes(4)))
-    packet = opened(rig.send(request), request)
-    assert packet.code == ACCESS_ACCEPT
-    assert packet.attributes[1:] == (
-        (SERVICE_TYPE, (2).to_bytes(4)),
-        (FRAMED_PROTOCOL, (1).to_bytes(4)),
-        (85, (300).to_bytes(4)),
-        (FRAMED_POOL, b"clients"),
-        vendor_attribute(VENDOR_MIKROTIK, 8, b"50M/100M"),
-        vendor_attribute(VENDOR_MIKROTIK, 19, b"active"),
-        (CLASS, class_value(7, Grant(PLAN))),
-    )
-
-
-def test_a_fixed_address_stands_in_place_of_the_pool(rig: Rig) -> None:
-    request = pap_request(b"fixed")
-    packet = opened(rig.send(request), request)
-    assert packet.first(FRAMED_IP_ADDRESS) == bytes((100, 64, 0, 9))
-    assert packet.first(FRAMED_POOL) is None
-    assert packet.first(CLASS) == class_value(4, fixed("100.64.0.9"))
-    assert opened(rig.send(pap_request(identifier=6)), pap_request(identifier=6)).first(FRAMED_POOL) == b"clients"
-
-
-def test_each_vendor_hears_its_own_words(rig: Rig) -> None:
-    request = pap_request()
-    packet = opened(rig.send(request, (GENERIC, 40_000)), request)
-    assert packet.vendor(VENDOR_MIKROTIK, 8) is None
-    assert packet.vendor(14122, 8) == (100_000_000).to_bytes(4)
-
-
-def test_a_mac_session_is_not_told_that_it_is_ppp(rig: Rig) -> None:
-    request = mac_request(CLIENT_ID, b"", (FRAMED_PROTOCOL, (1).to_bytes(4)))
-    packet = opened(rig.send(request, (IPOE, 40_000)), request)
-    assert packet.first(FRAMED_PROTOCOL) is None
-    assert packet.first(SERVICE_TYPE) is None
-
-
-def test_a_hotspot_login_is_not_told_that_it_is_ppp(rig: Rig) -> None:
-    request = pap_request(b"ana", b"segredo", (SERVICE_TYPE, (1).to_bytes(4)))
-    assert opened(rig.send(request), request).first(FRAMED_PROTOCOL) is None
-
-
-def test_ms_chap_v2_is_answered_with_success_and_keys(rig: Rig) -> None:
-    request = datagram([ANA, *ms_chap(2)])
-    packet = opened(rig.send(request), request)
-    success = packet.vendor(VENDOR_MICROSOFT, MS_CHAP2_SUCCESS)
-    assert success is not None
-    assert (success[:1], success[1:3], len(success)) == (b"\1", b"S=", 43)
-    keys = [packet.vendor(VENDOR_MICROSOFT, kind) for kind in (MS_MPPE_SEND_KEY, MS_MPPE_RECV_KEY)]
-    assert all(key is not None and len(key) == 34 and key[0] & 0x80 for key in keys)
-
-
 STATES = [(PROXY_STATE, b"first"), (PROXY_STATE, bytes(253)), (PROXY_STATE, b""), (PROXY_STATE, b"first")]
 PROXIED = {
     "accept": (datagram([STATES[0], ANA, STATES[1], PASSWORD, *STATES[2:]]), 2),
@@ -403,7 +310,7 @@ def test_the_three_steps_are_pure_functions() -> None:
     arguments = (keyring().unseal, NOW.timestamp(), 0)
     accepted = authorise(request, client, key, packed[key], *arguments)
     assert isinstance(accepted, Accept)
-    assert (accepted.method, accepted.policy_id.hex(), accepted.with_address) == ("pap", PLAN.policy_id, False)
+    assert (accepted.method, accepted.policy_id.hex(), accepted.kind) == ("pap", PLAN.policy_id, GRANT)
     assert authorise(request, client, key, None, *arguments) == Reject("unknown_user")
 
 

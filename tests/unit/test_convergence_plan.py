@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 import pytest
 
@@ -16,7 +16,12 @@ PROOF = timedelta(seconds=60)
 FULL = Policy(500_000_000, 250_000_000)
 SLOW = Policy(1_000_000, 1_000_000)
 WALLED = Policy(256_000, 256_000, address_list="walled")
-POLICIES = {policy.policy_id: policy for policy in (FULL, SLOW, WALLED)}
+POOLED = Policy(1_000_000, 1_000_000, pool="cgnat-1")
+LINKED = Policy(1_000_000, 1_000_000, ipv6_pool="v6-link")
+HOUSED = Policy(1_000_000, 1_000_000, delegated_ipv6_pool="v6-house")
+POLICIES = {policy.policy_id: policy for policy in (FULL, SLOW, WALLED, POOLED, LINKED, HOUSED)}
+HOUSE, OTHER_HOUSE = IPv6Network("2001:db8:700::/56"), IPv6Network("2001:db8:800::/56")
+ROUTE = IPv4Network("203.0.113.8/29")
 FIXED = IPv4Address("192.0.2.7")
 Kind = type[Nothing | AwaitProof | ChangeSession | EndSession]
 
@@ -36,6 +41,34 @@ CASES: dict[str, tuple[Observed, Grant | Denial, str, bool, Kind]] = {
     "an address list needs a new session": (seen(Grant(FULL)), Grant(WALLED), "mikrotik", True, EndSession),
     "a generic NAS is trusted with no CoA": (seen(Grant(FULL)), Grant(SLOW), "generic", True, EndSession),
     "another fixed address": (seen(Grant(SLOW)), Grant(SLOW, FIXED), "mikrotik", True, EndSession),
+    "the fixed address goes": (seen(Grant(SLOW, FIXED)), Grant(SLOW), "mikrotik", True, EndSession),
+    "a delegated prefix": (seen(Grant(SLOW)), Grant(SLOW, None, None, HOUSE), "mikrotik", True, EndSession),
+    "another delegated prefix": (
+        seen(Grant(SLOW, None, None, OTHER_HOUSE)), Grant(SLOW, None, None, HOUSE), "mikrotik", True, EndSession,
+    ),
+    "a prefix that was delegated is the link's": (
+        seen(Grant(SLOW, None, None, HOUSE)), Grant(SLOW, None, HOUSE), "mikrotik", True, EndSession,
+    ),
+    "one more route": (
+        seen(Grant(SLOW, None, None, HOUSE)), Grant(SLOW, None, None, HOUSE, (ROUTE,)), "mikrotik", True, EndSession,
+    ),
+    "a rate changes by CoA beside the same prefixes": (
+        seen(Grant(FULL, FIXED, None, HOUSE, (ROUTE,))), Grant(SLOW, FIXED, None, HOUSE, (ROUTE,)),
+        "mikrotik", True, ChangeSession,
+    ),
+    "another pool": (seen(Grant(POOLED)), Grant(SLOW), "mikrotik", True, EndSession),
+    "another pool that a fixed address stands in for": (
+        seen(Grant(POOLED, FIXED)), Grant(SLOW, FIXED), "mikrotik", True, AwaitProof,
+    ),
+    "another pool that a delegated prefix stands in for": (
+        seen(Grant(HOUSED, None, None, HOUSE)), Grant(SLOW, None, None, HOUSE), "mikrotik", True, AwaitProof,
+    ),
+    "another pool that a framed prefix stands in for": (
+        seen(Grant(LINKED, None, HOUSE)), Grant(SLOW, None, HOUSE), "mikrotik", True, AwaitProof,
+    ),
+    "juniper lifts a walled garden by CoA": (seen(Grant(WALLED)), Grant(FULL), "juniper", False, ChangeSession),
+    "huawei closes one in by CoA": (seen(Grant(FULL)), Grant(WALLED), "huawei", False, ChangeSession),
+    "huawei lifts a walled garden with a new session": (seen(Grant(WALLED)), Grant(FULL), "huawei", False, EndSession),
     "no service at all": (seen(Grant(FULL)), Denial("cancelled"), "mikrotik", True, EndSession),
     "unknown policy": (seen(Grant(Policy(7_000_000, 7_000_000))), Grant(FULL), "mikrotik", True, EndSession),
     "refused CoA falls back": (seen(Grant(FULL), refused_coa=True), Grant(SLOW), "mikrotik", True, EndSession),

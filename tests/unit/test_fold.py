@@ -79,6 +79,17 @@ def test_the_address_that_was_told_last_counts() -> None:
     assert after(told(START, framed_ip_address=one), told(STOP, 300)).framed_ip_address == one
 
 
+@pytest.mark.parametrize("name", folding.PREFIXES)
+def test_the_prefix_that_was_told_last_counts_and_a_change_is_dated(name: str) -> None:
+    one, two = "2001:db8:1::/56", "2001:db8:2::/56"
+    state = after(told(START), told(INTERIM, 300, **{name: one}), told(INTERIM, 600))
+    assert (getattr(state, name), getattr(state, f"{name}_since")) == (one, None), "the first one: since the beginning"
+    state = after(told(INTERIM, 900, **{name: two}), told(INTERIM, 800, **{name: one}), state=state)
+    assert (getattr(state, name), getattr(state, f"{name}_since")) == (two, at(900))
+    again = after(told(STOP, 1200, **{name: two}), state=state)
+    assert (getattr(again, f"{name}_at"), getattr(again, f"{name}_since")) == (at(1200), at(900))
+
+
 def granted(record: AccountingRecord, fingerprint: str) -> AccountingRecord:
     return told(record.status, record.session_seconds, subscription_id=7, granted_fingerprint=fingerprint)
 
@@ -222,12 +233,15 @@ def sessions(draw: st.DrawFn) -> list[AccountingRecord]:
     statuses = [(START, 0), *((INTERIM, moment) for moment in moments), (STOP, length)]
     kept = draw(st.lists(st.sampled_from(statuses), min_size=1, unique=True))
     addresses = st.sampled_from([None, ip_address("10.0.0.1"), ip_address("10.0.0.2")])
+    prefixes = st.sampled_from([None, "2001:db8:1::/64", "2001:db8:2::/56"])
     fingerprints = st.sampled_from(["", SLOW.fingerprint, FAST.fingerprint])
     return [
         told(
             status,
             moment,
             framed_ip_address=draw(addresses),
+            framed_ipv6_prefix=draw(prefixes),
+            delegated_ipv6_prefix=draw(prefixes),
             subscription_id=7,
             granted_fingerprint=draw(fingerprints),
             input_octets=draw(st.integers(0, 2**63 - 1)),
@@ -248,7 +262,12 @@ def test_any_order_and_any_repetition_folds_to_the_same_end(
 ) -> None:
     again = data.draw(st.lists(st.sampled_from(records), max_size=6))
     shuffled = data.draw(st.permutations([*records, *again]))
-    assert after(*shuffled) == after(*records)
+    assert timeless(after(*shuffled)) == timeless(after(*records))
+
+
+def timeless(state: SessionState) -> SessionState:
+    """Without the instants of changes of address: those are as we saw them."""
+    return replace(state, address_since=None, framed_ipv6_prefix_since=None, delegated_ipv6_prefix_since=None)
 
 
 @given(sessions(), st.data())

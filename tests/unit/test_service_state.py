@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from itertools import pairwise
 
 import pytest
@@ -122,6 +122,22 @@ def test_limited_service_is_a_grant_with_the_walled_garden() -> None:
     answer = answer_at(facts(orders=(total(-1),), framed_ip_address=address, address_list="home"), RULES, T0)
     assert isinstance(answer, Grant)
     assert (answer.policy.address_list, answer.framed_ip_address) == ("walled", address)
+
+
+@pytest.mark.parametrize("state", [{}, {"orders": (total(-1),)}, {"orders": (partial(-1),)}, {"pauses": (paused(-1),)}])
+def test_prefixes_routes_and_pools_are_those_of_every_state(state: dict[str, object]) -> None:
+    """A walled garden closes in, it does not renumber."""
+    fixed = {
+        "framed_ip_address": IPv4Address("100.64.0.9"),
+        "framed_ipv6_prefix": IPv6Network("2001:db8:1:7::/64"),
+        "delegated_ipv6_prefix": IPv6Network("2001:db8:700::/56"),
+        "routes": (IPv4Network("203.0.113.8/29"),),
+    }
+    pools = {"pool": "cgnat-1", "ipv6_pool": "v6-link", "delegated_ipv6_pool": "v6-house"}
+    grant = answer_at(facts(**fixed, **pools, **state), RULES, T0)
+    assert isinstance(grant, Grant)
+    assert {name: getattr(grant, name) for name in fixed} == fixed
+    assert {name: getattr(grant.policy, name) for name in pools} == pools
 
 
 def test_no_service_is_a_denial_that_says_why() -> None:

@@ -25,6 +25,8 @@ from radius.spool import (
     segment_path,
     segments,
     spool_name,
+    spool_of,
+    spools_in,
 )
 
 RECORDS = [b"first", b"", b"\xca\x7a in the middle \xca\x7a\0\4", b"x" * 5_000, b"last"]
@@ -181,6 +183,19 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SpoolUnavailable):
         SpoolWriter(tmp_path / "file" / "spool")
+
+
+def test_every_spool_is_found_whoever_wrote_it(tmp_path: Path) -> None:
+    first = tmp_path / "spool"
+    made = [spool_of(first, number) for number in (1, 2, 10)] + [tmp_path / "spool-radsec"]
+    assert made[0] == first
+    for directory in made:
+        write(directory, [b"record"])
+    for other in ("spool-", "spool.old", "spools", "metrics"):
+        (tmp_path / other).mkdir()
+    (tmp_path / "spool-3").write_text("a file")
+    assert spools_in(tmp_path) == sorted(made)
+    assert spools_in(tmp_path / "nowhere") == []
 
 
 def test_a_spool_has_a_name_of_its_own_for_life(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from radius.acct_worker import run_acct_worker
 from radius.nas_records import NasEntry
 from radius.spool import START, SpoolReader
 from radius.store import RecordStore
+from radius.worker_report import WorkerReport
 from tests.factories_auth import entries, keyring
 
 TIMEOUT = 10.0
@@ -25,13 +26,14 @@ TIMEOUT = 10.0
 
 @dataclass
 class Server:
-    """`counters` are complete once the worker has stopped."""
+    """`counters` and `reports` are complete once the worker has stopped."""
 
     address: str
     port: int
     store: RecordStore
     spool: Path
     counters: dict[tuple[str, str], int] = field(default_factory=dict)
+    reports: list[WorkerReport] = field(default_factory=list)
 
     def client(self, address: str = "", timeout: float = TIMEOUT) -> socket.socket:
         """A UDP socket connected to the worker, so that it hears nobody else."""
@@ -45,6 +47,10 @@ class Server:
         with self.client(address) as client:
             client.send(request)
             return client.recv(4096)
+
+    def report(self, told: WorkerReport) -> None:
+        self.reports.append(told)
+        self.counters.update(told.counters)
 
     def spooled(self) -> list[Received]:
         """All that is durable now."""
@@ -67,11 +73,13 @@ def running(
     directory: Path,
     *clients: NasEntry,
     address: str = "127.0.0.1",
+    port: int = 0,
     spool: Path | None = None,
     clock: Clock = system_clock,
+    wait: bool = True,
     **options: Any,
 ) -> Iterator[Server]:
-    """A worker for these NAS until the block ends."""
+    """A worker for these NAS until the block ends; not `wait`: it may not yet serve, and then `port` is to be given."""
     store = RecordStore(directory / "records.lmdb")
     store.apply(entries(*clients), 1)
     bound: queue.Queue[tuple[str, int]] = queue.Queue()
@@ -79,12 +87,12 @@ def running(
     server = Server(address, 0, store, spool or directory / "spool")
     worker = threading.Thread(
         target=run_acct_worker,
-        args=(address, 0, directory / "records.lmdb", server.spool, keyring(), clock, stopping.is_set),
-        kwargs={"ready": bound.put, "report": server.counters.update, **options},
+        args=(address, port, directory / "records.lmdb", server.spool, keyring(), clock, stopping.is_set),
+        kwargs={"ready": bound.put, "report": server.report, **options},
     )
     worker.start()
     try:
-        server.port = bound.get(timeout=TIMEOUT)[1]
+        server.port = bound.get(timeout=TIMEOUT)[1] if wait else port
         yield server
     finally:
         stopping.set()

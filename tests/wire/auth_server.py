@@ -16,6 +16,7 @@ from radius.auth_worker import run_auth_worker
 from radius.nas_records import NasEntry
 from radius.records import AccessRecord
 from radius.store import RecordStore
+from radius.worker_report import WorkerReport
 from tests.factories_auth import entries, keyring
 
 TIMEOUT = 10.0
@@ -24,17 +25,22 @@ TIMEOUT = 10.0
 
 @dataclass
 class Server:
-    """`counters` are complete once the worker has stopped."""
+    """`counters` and `reports` are complete once the worker has stopped."""
 
     address: str
     port: int
     _store: RecordStore | None
     counters: dict[tuple[str, str], int] = field(default_factory=dict)
+    reports: list[WorkerReport] = field(default_factory=list)
 
     @property
     def store(self) -> RecordStore:
         assert self._store is not None
         return self._store
+
+    def report(self, told: WorkerReport) -> None:
+        self.reports.append(told)
+        self.counters.update(told.counters)
 
     def client(self, address: str = "") -> socket.socket:
         """A UDP socket connected to the worker, so that it hears nobody else."""
@@ -66,7 +72,7 @@ def running(
     worker = threading.Thread(
         target=run_auth_worker,
         args=(address, port, path, keyring(), system_clock, stopping.is_set),
-        kwargs={"ready": bound.put, "report": server.counters.update, **options},
+        kwargs={"ready": bound.put, "report": server.report, **options},
     )
     worker.start()
     try:

@@ -7,8 +7,9 @@ import multiprocessing.connection
 import os
 import signal
 import socket
-from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyrad.client import Client
@@ -21,7 +22,9 @@ from radius.auth_worker import run_auth_worker
 from radius.dictionaries import DICTIONARY
 from radius.endpoint import open_endpoint
 from radius.policy import Denial
+from radius.reject_note import RejectNote
 from radius.store import RecordStore
+from radius.worker_report import WorkerReport
 from tests.factories_auth import (
     SECRET,
     always,
@@ -72,6 +75,37 @@ def test_a_reject_that_waits_holds_nobody_up(tmp_path: Path) -> None:
         client.send(right)
         assert opened(client.recv(4096), right).code == ACCESS_ACCEPT
         assert opened(client.recv(4096), wrong).code == ACCESS_REJECT
+
+
+def test_one_worker_serves_several_addresses_and_rejects_from_each(tmp_path: Path) -> None:
+    with running(tmp_path, LOOPBACK, nas(2, "::1"), record(), address="127.0.0.1,127.0.0.2,::1") as server:
+        for identifier, address in enumerate(("127.0.0.1", "127.0.0.2", "::1")):
+            right = pap_request(identifier=identifier)
+            assert opened(ask(server, right, address), right).code == ACCESS_ACCEPT
+        with ExitStack() as stack:
+            clients = [stack.enter_context(server.client(address)) for address in ("127.0.0.1", "127.0.0.2", "::1")]
+            wrong = pap_request(password=b"errado")
+            for client in clients:
+                client.send(wrong)
+            for client in clients:
+                assert opened(client.recv(4096), wrong).code == ACCESS_REJECT
+
+
+def test_the_worker_tells_how_it_does(tmp_path: Path) -> None:
+    told: list[RejectNote] = []
+    options: dict[str, Any] = {"name": "auth-7", "note": told.append, "reject_delay_seconds": 0.05}
+    with running(tmp_path, LOOPBACK, record(), **options) as server:
+        right, wrong = pap_request(identifier=1), pap_request(password=b"errado", identifier=2)
+        assert opened(ask(server, right), right).code == ACCESS_ACCEPT
+        assert opened(ask(server, wrong), wrong).code == ACCESS_REJECT
+    last = server.reports[-1]
+    assert last.name == "auth-7"
+    assert last.counters == {("accept", "pap"): 1, ("reject", "wrong_password"): 1}
+    assert last.latency.answers == 1, "a reject is late on purpose"
+    assert last.sightings == {1: (2, 0, 0)}
+    assert last.gauges["held_rejects"] == 0
+    assert last.gauges["duplicate_cache_entries"] == 2
+    assert [note.reason for note in told] == ["wrong_password"]
 
 
 def test_a_superseded_reject_is_never_sent(tmp_path: Path) -> None:
@@ -169,8 +203,8 @@ def _serve(path: Path, announce: multiprocessing.connection.Connection) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: stopping.append(number))
     counters: dict[tuple[str, str], int] = {}
 
-    def report(now: Mapping[tuple[str, str], int]) -> None:
-        counters.update(now)
+    def report(told: WorkerReport) -> None:
+        counters.update(told.counters)
 
     run_auth_worker(
         "127.0.0.1",
