@@ -11,13 +11,12 @@ import random
 import time
 from dataclasses import dataclass
 
-from bench.host import RadiusHost, is_drained
+from bench.host import RadiusHost
 from bench.ledger import Ledger, accounting_lines, shortened
 from bench.nas_load import NasLoad
 from bench.records import SECRET
 from bench.results import Options, Row, Say, Step
 from bench.scratch import prepared_host
-from core.runtime import Runtime
 
 LINES, PACE = 200, 1_500.0
 TARGETS = ("accounting", "sync", "everything")
@@ -67,13 +66,7 @@ def kill_under_load(
         if (number + 1) % 10 == 0:
             say(f"{number + 1} of {times} kills, {ledger.records} records acknowledged")
     load.stop(120)
-    runtime = Runtime.open(host.settings)
-    try:
-        host.await_that(lambda: is_drained(runtime), "everything is drained")
-        wrong = ledger.disagreements(runtime) + ledger.usage_disagreements(runtime)
-    finally:
-        runtime.close()
-    return Kills(kills, ledger.records, load.resent, longest, wrong)
+    return Kills(kills, ledger.records, load.resent, longest, ledger.compare_drained(host))
 
 
 def measure(options: Options, say: Say) -> Step:

@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
+from bench.host import RadiusHost, is_drained
 from bench.nas_load import Line
 from bench.records import SECRET
 from bench.wire import INTERIM, STOP, accounting_request, line_attributes, pap_request, session_attributes
@@ -42,6 +43,15 @@ class Ledger:
         self.counters[session] = octets
         self._subscribers[session] = subscriber
         self.records += 1
+
+    def compare_drained(self, host: RadiusHost) -> list[str]:
+        """All disagreements, as soon as the host has drained what its spools hold."""
+        runtime = Runtime.open(host.settings)
+        try:
+            host.await_that(lambda: is_drained(runtime), "everything is drained")
+            return self.disagreements(runtime) + self.usage_disagreements(runtime)
+        finally:
+            runtime.close()
 
     def disagreements(self, runtime: Runtime) -> list[str]:
         """A line for each session that is lost, behind, ahead or there twice; nothing when all is right."""

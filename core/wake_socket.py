@@ -6,21 +6,19 @@ datagram that finds nobody, or no room, is lost, and the sweep finds the rows: t
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from struct import iter_unpack, pack
 
 from core.logs import get_logger
 from core.runtime import Runtime
+from core.unix_datagrams import bound, connected
 
 _AT_ONCE = 500
 """Ids in a datagram."""
-_PATH_ROOM = 100
-"""Octets of a path that certainly fit into a socket's address (108, unix(7))."""
 log = get_logger("core.wake-socket")
 
 
@@ -41,11 +39,10 @@ def wake_over(path: Path) -> Callable[[list[int]], None]:
     """A `Database.wake` for processes beside the one that listens at `path`; it never waits."""
 
     def wake(job_ids: list[int]) -> None:
-        kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
-        with suppress(OSError), _address(path) as address, socket.socket(socket.AF_UNIX, kind) as sender:
+        with suppress(OSError), connected(path) as sender:
             for start in range(0, len(job_ids), _AT_ONCE):
                 some = job_ids[start : start + _AT_ONCE]
-                sender.sendto(pack(f">{len(some)}q", *some), address)
+                sender.send(pack(f">{len(some)}q", *some))
 
     return wake
 
@@ -56,47 +53,31 @@ class WakeListener:
     def __init__(self, path: Path, wake: Callable[[list[int]], None]) -> None:
         self._path = path
         self._wake = wake
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._thread = threading.Thread(target=self._listen, name="wake-socket", daemon=True)
+        self._thread: threading.Thread | None = None
         self._stopping = False
 
     def start(self) -> None:
         """Begin; where the socket cannot be made, jobs of other processes wait for the sweep."""
         try:
-            self._path.unlink(missing_ok=True)
-            with _address(self._path) as address:
-                self._socket.bind(address)
-            self._path.chmod(0o600)
+            heard = bound(self._path)
         except OSError as error:
             log.warning("other processes cannot wake the worker; the sweep will", reason=str(error))
             return
+        self._thread = threading.Thread(target=self._listen, args=(heard,), name="wake-socket", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End, and take the socket away. Safe to call before `start`."""
         self._stopping = True
-        if self._thread.is_alive():
+        if self._thread is not None:
             wake_over(self._path)([0])
             self._thread.join(timeout=1.0)
-        self._socket.close()
         self._path.unlink(missing_ok=True)
 
-    def _listen(self) -> None:
-        while not self._stopping:
-            datagram = self._socket.recv(8 * _AT_ONCE)
-            ids = [number for (number,) in iter_unpack(">q", datagram[: len(datagram) // 8 * 8]) if number > 0]
-            if ids and not self._stopping:
-                self._wake(ids)
-
-
-@contextmanager
-def _address(path: Path) -> Iterator[str]:
-    """What to call the socket: a long path is spelled by way of its open directory."""
-    if len(os.fsencode(path)) <= _PATH_ROOM:
-        yield str(path)
-        return
-    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
-    finally:
-        os.close(directory)
+    def _listen(self, heard: socket.socket) -> None:
+        with heard:
+            while not self._stopping:
+                datagram = heard.recv(8 * _AT_ONCE)
+                ids = [number for (number,) in iter_unpack(">q", datagram[: len(datagram) // 8 * 8]) if number > 0]
+                if ids and not self._stopping:
+                    self._wake(ids)

@@ -21,8 +21,9 @@ from radius.acct_service import AcctService
 from radius.alarm import Alarm
 from radius.endpoint import Endpoint
 from radius.spool import SpoolUnavailable, SpoolWriter
+from radius.steady_loop import Ready, Report, Stop
 from radius.store import RecordStore
-from radius.worker_loop import Ready, Report, Stop, WorkerLoop, awaited, listening
+from radius.worker_loop import WorkerLoop, awaited, listening
 from radius.worker_report import WorkerReport
 
 

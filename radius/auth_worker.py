@@ -15,8 +15,9 @@ from core.clock import Clock
 from core.secrets import Keyring
 from radius.auth_service import AuthService, Note
 from radius.endpoint import Endpoint
+from radius.steady_loop import Ready, Report, Stop, patience
 from radius.store import RecordStore
-from radius.worker_loop import WAIT_SECONDS, Ready, Report, Stop, WorkerLoop, awaited, listening
+from radius.worker_loop import WorkerLoop, awaited, listening
 
 
 def run_auth_worker(
@@ -73,8 +74,7 @@ class AuthWorker(WorkerLoop[AuthService]):
                 self._drain(endpoint, now)
 
     def _patience(self, tick: float) -> float:
-        due = self._service.next_due()
-        return WAIT_SECONDS if due is None else min(WAIT_SECONDS, max(0.0, due - tick))
+        return patience(self._service.next_due(), tick)
 
     def _gauges(self) -> Mapping[str, float]:
         return self._service.gauges()

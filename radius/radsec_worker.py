@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import select
 import time
-import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 from core.clock import Clock
+from radius.alarm import Alarm
 from radius.radsec_commit import Batch, Committer
 from radius.radsec_connection import Connection, Gone, Source
 from radius.radsec_connections import Connections
@@ -24,19 +24,14 @@ from radius.radsec_listeners import Listeners, allow_many_files
 from radius.radsec_service import RadsecService
 from radius.radsec_tls import TlsFiles, WatchedContext, server_context
 from radius.spool import SpoolWriter
+from radius.steady_loop import Ready, Report, SteadyLoop, Stop, patience
 from radius.store import RecordStore, StoreUnavailable
-from radius.worker_loop import Stop, awaited
-from radius.worker_report import LatencyCounter, WorkerReport
+from radius.worker_loop import awaited
+from radius.worker_report import WorkerReport
 
-Ready = Callable[[tuple[str, int]], None]
-"""Told the bound address and port, once."""
-Report = Callable[[WorkerReport], None]
 NAME = "radsec"
-_WAIT_SECONDS, _BREATH_SECONDS = 0.25, 0.06
 _SWEEP_SECONDS = 1.0
-_LOG_EVERY_SECONDS = 10.0
 _PACKETS_A_TURN = 2_048
-log = logging.getLogger(__name__)
 
 
 def run_radsec_worker(
@@ -64,7 +59,7 @@ def run_radsec_worker(
     most = allow_many_files()
     with (
         closing(Listeners(address, port)) as listeners,
-        awaited(lambda: RecordStore(lmdb_path), stop, log) as store,
+        awaited(lambda: RecordStore(lmdb_path), stop, RadsecWorker.log) as store,
         closing(Committer(lambda: SpoolWriter(spool_dir))) as committer,
     ):
         if store is None:
@@ -75,8 +70,10 @@ def run_radsec_worker(
             RadsecWorker(connections, store, service, committer, clock, report).run(stop)
 
 
-class RadsecWorker:
-    """The loop. One thread's."""
+class RadsecWorker(SteadyLoop):
+    """The loop over all connections."""
+
+    log = logging.getLogger(__name__)
 
     def __init__(
         self,
@@ -87,31 +84,20 @@ class RadsecWorker:
         clock: Clock,
         report: Report | None = None,
     ) -> None:
+        super().__init__(service, report)
         self._connections = connections
         self._store = store
         self._service = service
         self._committer = committer
         self._clock = clock
-        self._report = report
         self._touched: dict[int, Connection] = {}
-        self._sweep_at = self._log_at = 0.0
-        self._latency = LatencyCounter()
+        self._sweep_at = 0.0
+        self._alarm = Alarm(self.log, "accounting over TLS is not acknowledged")
         connections.also_wait_for(committer.fileno())
-
-    def run(self, stop: Stop) -> None:
-        """Serve until `stop()`; the one place where exceptions end."""
-        while not stop():
-            try:
-                self._turn()
-            except Exception as error:
-                self._swallow(error)
-                if isinstance(error, StoreUnavailable | OSError):  # which the next turn may well meet again at once
-                    time.sleep(_BREATH_SECONDS)
-        self._tell()
 
     def _turn(self) -> None:
         tick = time.monotonic()
-        events = self._connections.wait(self._patience(tick), tick)
+        events = self._connections.wait(patience(self._service.next_due(), tick), tick)
         tick = time.monotonic()
         if self._committer.fileno() in events:
             self._acknowledge(tick)
@@ -129,11 +115,7 @@ class RadsecWorker:
         if tick >= self._sweep_at:
             self._sweep_at = tick + _SWEEP_SECONDS
             self._connections.sweep(tick, time.time())
-            self._tell()
-
-    def _patience(self, tick: float) -> float:
-        due = self._service.next_due()
-        return _WAIT_SECONDS if due is None else min(_WAIT_SECONDS, max(0.0, due - tick))
+        self._tell(tick)
 
     def _read(self, files: Iterable[int], tick: float) -> int:
         """Take in what has arrived, a bounded number of packets; who is not reached is first in the next turn."""
@@ -187,9 +169,9 @@ class RadsecWorker:
         batch, error = ended
         if error is not None:
             self._service.count_failure(error)
-            if self._may_complain():
-                log.error("nothing is acknowledged: %s", error)
+            self._alarm.ring(error, tick)
             return
+        self._alarm.end(tick)
         for reply, source in self._service.acknowledge(batch.owed, tick):
             self._queue_for(source, reply)
         self._latency.count(tick - batch.tick, len(batch.owed))
@@ -217,27 +199,12 @@ class RadsecWorker:
                 except Gone as gone:
                     self._connections.cut(connection, gone.reason)
 
-    def _tell(self) -> None:
-        if self._report is not None:
-            gauges = {
-                **self._service.gauges(),
-                **self._committer.gauges(),
-                "radsec_connections": float(len(self._connections)),
-                "radsec_handshakes": float(self._connections.handshakes),
-                "last_turn": time.time(),
-            }
-            self._report(WorkerReport(NAME, self._service.counters(), self._latency.latency(), gauges=gauges))
-
-    def _swallow(self, error: Exception) -> None:
-        """Count, and log where it happened (never the message: it could quote a packet)."""
-        self._service.count_failure(error)
-        if self._may_complain():
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            log.error("swallowed %s at %s:%s", type(error).__name__, where.filename, where.lineno)
-
-    def _may_complain(self) -> bool:
-        tick = time.monotonic()
-        if tick < self._log_at:
-            return False
-        self._log_at = tick + _LOG_EVERY_SECONDS
-        return True
+    def _told(self) -> WorkerReport:
+        gauges = {
+            **self._service.gauges(),
+            **self._committer.gauges(),
+            "radsec_connections": float(len(self._connections)),
+            "radsec_handshakes": float(self._connections.handshakes),
+            "last_turn": time.time(),
+        }
+        return WorkerReport(NAME, self._service.counters(), self._latency.latency(), gauges=gauges)

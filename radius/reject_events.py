@@ -8,17 +8,16 @@ next time; beyond a bound it is dropped and counted. The sync process does with 
 from __future__ import annotations
 
 import json
-import os
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii as _quoted
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.clock import Clock
+from core.unix_datagrams import bound, connected
 from radius.metrics import Report, snapshot_writer
 from radius.reject_note import RejectNote
 from radius.worker_report import Sightings, WorkerReport
@@ -30,8 +29,6 @@ MOST_KEPT = 2_000
 MOST_DETAIL, MOST_REASON = 255, 64
 _URGENT_PAUSE = 0.05
 _DATAGRAM = 32 << 10
-_PATH_ROOM = 100
-"""Octets of a path that certainly fit into a socket's address (108, unix(7))."""
 _DETAIL, _LAST, _TIMES = 0, 3, 4
 _NEVER: Seen = (None, None, None)
 
@@ -159,8 +156,8 @@ class RejectSender:
     def _send(self, datagram: bytes) -> bool:
         try:
             if self._socket is None:
-                self._socket = _connected(self._path)
-            self._socket.send(datagram, socket.MSG_DONTWAIT)
+                self._socket = connected(self._path)
+            self._socket.send(datagram)
         except BlockingIOError:
             return False
         except OSError:  # nobody is there now: the sync process is starting
@@ -175,15 +172,7 @@ class EventReceiver:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = path
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        try:
-            path.unlink(missing_ok=True)
-            with _address(path) as address:
-                self._socket.bind(address)
-            path.chmod(0o600)
-        except OSError:
-            self._socket.close()
-            raise
+        self._socket = bound(path)
 
     def receive(self, seconds: float) -> Events | None:
         """What the next datagram tells, None when none comes within `seconds`."""
@@ -259,28 +248,3 @@ def _later(one: Seen, two: Seen) -> Seen:
     pairs = zip(one, two, strict=True)
     signed, unsigned, refused = (max(filter(None, pair), default=None) for pair in pairs)
     return signed, unsigned, refused
-
-
-def _connected(path: Path) -> socket.socket:
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    try:
-        with _address(path) as address:
-            made.connect(address)
-    except OSError:
-        made.close()
-        raise
-    return made
-
-
-@contextmanager
-def _address(path: Path) -> Iterator[str]:
-    """The path as a socket takes it: one that is too long is reached by way of its directory's descriptor (proc(5))."""
-    if len(os.fsencode(path)) <= _PATH_ROOM:
-        yield str(path)
-        return
-    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
-    finally:
-        with suppress(OSError):
-            os.close(directory)

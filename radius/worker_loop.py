@@ -4,19 +4,14 @@ Why a loop and no event loop: at saturation 64 datagrams cost two system calls a
 costs more than the whole answer). A worker waits in `poll`, takes a snapshot of the records, and answers until the
 sockets are empty or a batch is full. So it works from records that are at most one batch old, and it never holds old
 pages while it sleeps.
-
-Nothing may stop a worker: whatever goes wrong with a datagram, the store or the spool is counted, logged at most once
-in a while, and the loop goes on.
 """
 
 from __future__ import annotations
 
-import gc
 import logging
 import select
 import time
-import traceback
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -24,22 +19,12 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from core.clock import Clock
 from radius.endpoint import Arrived, Endpoint, Source, open_endpoints
 from radius.spool import SpoolUnavailable
+from radius.steady_loop import WAIT_SECONDS, Ready, Report, SteadyLoop, Stop
 from radius.store import RecordStore, StoreUnavailable
-from radius.worker_report import LatencyCounter, Sightings, WorkerReport
+from radius.worker_report import Sightings, WorkerReport
 
-WAIT_SECONDS = 0.25
-"""Longest sleep: how soon a stop is seen, and what could not be opened is tried again."""
-_BREATH_SECONDS = WAIT_SECONDS / 4
 _LONGEST_QUEUE_SECONDS = 2.0
 """That a datagram can have waited in a socket's buffer; what seems longer is a clock that was set."""
-_LOG_EVERY_SECONDS = 10.0
-_REPORT_EVERY_SECONDS = 1.0
-
-Stop = Callable[[], bool]
-Ready = Callable[[tuple[str, int]], None]
-"""Told the first bound address and the port, once the worker can serve."""
-Report = Callable[[WorkerReport], None]
-"""Told about every second and at the end how the worker does. It must not wait."""
 
 
 class Service(Protocol):
@@ -91,11 +76,9 @@ def awaited(open_it: Callable[[], Opened], stop: Stop, log: logging.Logger) -> I
     yield None
 
 
-class WorkerLoop(ABC, Generic[Served]):
+class WorkerLoop(SteadyLoop, Generic[Served]):
     """The loop over a worker's sockets. What is done with what has arrived is the worker's own: `_work`."""
 
-    log: ClassVar[logging.Logger]
-    """The worker's, so that a line tells which one it comes from."""
     batch: ClassVar[int]
     """About how many datagrams of a socket are read before the rest of a turn has its time."""
 
@@ -108,33 +91,16 @@ class WorkerLoop(ABC, Generic[Served]):
         report: Report | None = None,
         name: str = "",
     ) -> None:
+        super().__init__(service, report)
         self.name = name
         self._endpoints = {endpoint.fileno(): endpoint for endpoint in endpoints}
         self._store = store
         self._service = service
         self._clock = clock
-        self._report = report
         self._tick = 0.0
-        self._report_at = 0.0
-        self._log_at = 0.0
-        self._latency = LatencyCounter()
         self._poll = select.poll()
         for endpoint in endpoints:
             self._poll.register(endpoint, select.POLLIN)
-
-    def run(self, stop: Stop) -> None:
-        """Serve until `stop()`; the place where exceptions end that are not one datagram's."""
-        gc.collect()
-        gc.freeze()  # what is here by now lasts, and need not be walked again
-        while not stop():
-            try:
-                self._turn()
-            except Exception as error:
-                self._swallow(error)
-                if isinstance(error, StoreUnavailable | OSError):  # which the next turn may well meet again at once
-                    time.sleep(_BREATH_SECONDS)
-        if self._report is not None:
-            self._report(self._told())
 
     @abstractmethod
     def _work(self, ready: Sequence[Endpoint], tick: float) -> None:
@@ -152,9 +118,7 @@ class WorkerLoop(ABC, Generic[Served]):
         polled = self._poll.poll(self._patience(time.monotonic()) * 1000)
         tick = time.monotonic()
         self._work([self._endpoints[descriptor] for descriptor, _ in polled], tick)
-        if self._report is not None and tick >= self._report_at:
-            self._report_at = tick + _REPORT_EVERY_SECONDS
-            self._report(self._told())
+        self._tell(tick)
 
     def _told(self) -> WorkerReport:
         gauges = {"last_turn": time.time(), **self._gauges()}
@@ -211,21 +175,6 @@ class WorkerLoop(ABC, Generic[Served]):
         for descriptor, endpoint in self._endpoints.items():
             if own := [each for each in replies if each[1][-1] == descriptor]:
                 self._send(endpoint, own)
-
-    def _swallow(self, error: Exception) -> None:
-        """Count, and log where it happened (never the message: it could quote a packet)."""
-        self._service.count_failure(error)
-        if self._may_complain():
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            self.log.error("swallowed %s at %s:%s", type(error).__name__, where.filename, where.lineno)
-
-    def _may_complain(self) -> bool:
-        """Whether to log now; every few seconds once, since under a flood of errors one line tells as much as all."""
-        tick = time.monotonic()
-        if tick < self._log_at:
-            return False
-        self._log_at = tick + _LOG_EVERY_SECONDS
-        return True
 
 
 def _since(instant: float) -> float:

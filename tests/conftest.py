@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from core.clock import Clock, system_clock
@@ -16,7 +18,7 @@ from core.migrate import migrate
 from core.runtime import Runtime
 from core.secrets import Keyring, open_keyring
 from core.settings import Settings
-from tests.postgres import PostgresServer, empty_tables, find_postgres
+from tests.postgres import PostgresServer, empty_tables, find_postgres, skip_numbers
 from tests.ticking import FakeClock
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -26,12 +28,14 @@ settings.load_profile("suite")
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server for this session; a missing one fails in CI and skips elsewhere, saying why."""
-    server, reason = find_postgres()
-    if server is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"PostgreSQL tests may not be skipped in CI: {reason}")
-        pytest.skip(f"no PostgreSQL: {reason}")
-    with server:
+    with _found(may_be_stopped=False) as server:
+        yield server
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A server that the test may stop; the session's own stays for others."""
+    with _found(may_be_stopped=True) as server:
         yield server
 
 
@@ -70,6 +74,7 @@ def migrated_postgres(postgres: PostgresServer, tmp_path_factory: pytest.TempPat
     """The URL of a migrated PostgreSQL database, emptied after each test that used it."""
     with postgres.database() as url:
         _migrate(url, tmp_path_factory.mktemp("migrated"))
+        skip_numbers(url)
         yield url
 
 
@@ -98,6 +103,34 @@ def runtime(database: Database, migrated_url: str, keyring: Keyring, clock: Cloc
     """What a process would have, around the test's database and clock."""
     product = Settings(data_dir=tmp_path, database_url=migrated_url)
     return Runtime(product, database, keyring, clock)
+
+
+@pytest.fixture
+def keep_logging() -> Iterator[None]:
+    """The command line sets up logging for its process, which here is the tests' own."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def command_line(runtime: Runtime, keep_logging: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`catraca` works on the test's installation."""
+    assert runtime.settings.database_url is not None
+    monkeypatch.setenv("CATRACA_DATABASE_URL", runtime.settings.database_url.get_secret_value())
+    monkeypatch.setenv("CATRACA_DATA_DIR", str(runtime.settings.data_dir))
+
+
+def _found(*, may_be_stopped: bool) -> PostgresServer:
+    server, reason = find_postgres()
+    if server is not None and (server.own or not may_be_stopped):
+        return server
+    reason = reason or "the server that the environment names is not ours to stop"
+    if os.environ.get("CI"):
+        pytest.fail(f"PostgreSQL tests may not be skipped in CI: {reason}")
+    pytest.skip(f"no PostgreSQL: {reason}")
 
 
 def _migrate(url: str, directory: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Path
 from pydantic import Field
@@ -77,11 +78,7 @@ def show(request: Request, subscription_id: SubscriptionId) -> AdmissionView:
     summary="Limit how many sessions it has at once",
 )
 def limit_sessions(request: Request, subscription_id: SubscriptionId, body: SessionLimitIn) -> AdmissionView:
-    def work(tx: Transaction) -> AdmissionView:
-        row = admission.limit_sessions(tx, subscription_id=subscription_id, **body.given())
-        return AdmissionView.of_subscription(tx, row)
-
-    return write(request, work)
+    return _change(request, admission.limit_sessions, subscription_id, body.given())
 
 
 @router.put(
@@ -90,23 +87,14 @@ def limit_sessions(request: Request, subscription_id: SubscriptionId, body: Sess
     summary="Let it be used at one NAS, or one port, only",
 )
 def restrict_to_nas(request: Request, subscription_id: SubscriptionId, body: NasRestrictionIn) -> AdmissionView:
-    def work(tx: Transaction) -> AdmissionView:
-        given = {"nas_id": None, **body.given()}
-        row = admission.restrict_to_nas(tx, subscription_id=subscription_id, **given)
-        return AdmissionView.of_subscription(tx, row)
-
-    return write(request, work)
+    return _change(request, admission.restrict_to_nas, subscription_id, {"nas_id": None, **body.given()})
 
 
 @router.post(
     "/admission/mac", operation_id="subscription.bind-mac", summary="Bind it to one MAC address: learn, pin or let go"
 )
 def bind_mac(request: Request, subscription_id: SubscriptionId, body: MacBindingIn) -> AdmissionView:
-    def work(tx: Transaction) -> AdmissionView:
-        row = admission.bind_mac(tx, subscription_id=subscription_id, **body.given())
-        return AdmissionView.of_subscription(tx, row)
-
-    return write(request, work)
+    return _change(request, admission.bind_mac, subscription_id, body.given())
 
 
 @router.post(
@@ -115,8 +103,13 @@ def bind_mac(request: Request, subscription_id: SubscriptionId, body: MacBinding
     summary="Forget its MAC address and learn the next one",
 )
 def reset_mac(request: Request, subscription_id: SubscriptionId, body: MacResetIn) -> AdmissionView:
+    return _change(request, admission.reset_mac, subscription_id, body.given())
+
+
+def _change(
+    request: Request, command: Callable[..., Subscription], subscription_id: int, given: Mapping[str, Any]
+) -> AdmissionView:
     def work(tx: Transaction) -> AdmissionView:
-        row = admission.reset_mac(tx, subscription_id=subscription_id, **body.given())
-        return AdmissionView.of_subscription(tx, row)
+        return AdmissionView.of_subscription(tx, command(tx, subscription_id=subscription_id, **given))
 
     return write(request, work)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from api.cli import HAND_WRITTEN, main
 from api.cli.groups import GROUPS
@@ -35,26 +33,12 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def keep_logging() -> Iterator[None]:
-    """The command line sets up logging for its process, which here is the tests' own."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
-
-
-@pytest.fixture
 def run(
-    runtime: Runtime,
-    keep_logging: None,
+    command_line: None,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Run:
     """`catraca …` on the test's installation; `typed` is its standard input."""
-    assert runtime.settings.database_url is not None
-    monkeypatch.setenv("CATRACA_DATABASE_URL", runtime.settings.database_url.get_secret_value())
-    monkeypatch.setenv("CATRACA_DATA_DIR", str(runtime.settings.data_dir))
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setenv("SUDO_USER", "ana")
 

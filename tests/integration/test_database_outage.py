@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ from core.migrate import is_current, migrate
 from core.secrets import Keyring
 from tests.factories_core import PATIENCE, audit_of, note, race
 from tests.factories_jobs import jobs_in
-from tests.postgres import PostgresServer, find_postgres
+from tests.postgres import PostgresServer
 from tests.ticking import FakeClock
 
 BIG = "x" * 200_000
@@ -46,18 +45,6 @@ def sqlite(impatient: None, file: Path, keyring: Keyring, clock: FakeClock) -> I
     migrate(database)
     yield database
     database.close()
-
-
-@contextmanager
-def own_server() -> Iterator[PostgresServer]:
-    """A PostgreSQL server that the test may stop."""
-    server, reason = find_postgres()
-    if server is None or not server.own:
-        if os.environ.get("CI"):
-            pytest.fail(f"PostgreSQL tests may not be skipped in CI: {reason}")
-        pytest.skip(f"no PostgreSQL server of our own: {reason}")
-    with server:
-        yield server
 
 
 def write(database: Database, key: str = "1", filling: str = "") -> None:
@@ -182,32 +169,31 @@ def test_no_connection_left(database: Database) -> None:
     crowded.close()
 
 
-def test_gone_and_back(keyring: Keyring, clock: FakeClock) -> None:
-    with own_server() as server:
-        with server.database() as url:
-            whole = make_url(url).set(database="postgres")  # the server is ours: its own database is one to use
-        database = Database(whole.render_as_string(hide_password=False), keyring, clock)
-        migrate(database)
-        write(database)
+def test_gone_and_back(own_postgres: PostgresServer, keyring: Keyring, clock: FakeClock) -> None:
+    with own_postgres.database() as url:
+        whole = make_url(url).set(database="postgres")  # the server is ours: its own database is one to use
+    database = Database(whole.render_as_string(hide_password=False), keyring, clock)
+    migrate(database)
+    write(database)
 
-        def stop_in_the_middle() -> None:
-            with database.transaction() as tx:
-                note(tx, "thing", "lost")
-                tx.session.flush()
-                server.stop()
+    def stop_in_the_middle() -> None:
+        with database.transaction() as tx:
+            note(tx, "thing", "lost")
+            tx.session.flush()
+            own_postgres.stop()
 
-        with pytest.raises(Unavailable, match="cannot be reached"):
-            stop_in_the_middle()
-        assert "cannot be reached" in refusal(database)
-        with pytest.raises(Unavailable, match="cannot be reached"), database.reading() as tx:
-            tx.session.scalar(select(Lease.name))
-        with pytest.raises(Unavailable, match="cannot be reached"):
-            is_current(database)
-        server.start()
-        assert written(database) == ["1"]
-        write(database, "2")
-        assert written(database) == ["1", "2"]
-        database.close()
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        stop_in_the_middle()
+    assert "cannot be reached" in refusal(database)
+    with pytest.raises(Unavailable, match="cannot be reached"), database.reading() as tx:
+        tx.session.scalar(select(Lease.name))
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        is_current(database)
+    own_postgres.start()
+    assert written(database) == ["1"]
+    write(database, "2")
+    assert written(database) == ["1", "2"]
+    database.close()
 
 
 def test_deadlocked(postgres: PostgresServer, keyring: Keyring, clock: FakeClock) -> None:

@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from sqlalchemy import select
 
+from bench.host import free_ports
 from core.database import Database
 from core.job_queue import Job
 from core.runtime import Runtime
@@ -34,7 +35,7 @@ from radius.records import pack
 from radius.reject_book import last_rejects
 from tests.factories_api import Client
 from tests.factories_auth import record
-from tests.integration.test_processes import SECRET, account, ask, free_ports, log_in, running, sessions
+from tests.integration.test_processes import SECRET, account, ask, log_in, running, sessions
 from tests.scenarios.waiting import until
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]

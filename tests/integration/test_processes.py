@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import radius.processes
+from bench.host import free_ports
 from core.database import Database
 from core.runtime import Runtime
 from core.settings import Settings
@@ -35,16 +36,6 @@ from tests.radclient import need_radclient
 SECRET = "xyzzy5461"
 PATIENCE = 60.0
 """Seconds after which a test gives up; nothing is expected to take them."""
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def await_that(condition: Callable[[], object]) -> None:

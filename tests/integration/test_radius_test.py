@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import structlog
 
 from api.cli import main
 from core.clock import system_clock
@@ -232,26 +229,14 @@ def test_hosts_and_rejects_stand_beside_it(client: Client, runtime: Runtime, mar
     assert [(each["words"], each["times"]) for each in told["rejects"]] == [("wrong password", 3)]
 
 
-@pytest.fixture
-def keep_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
-
-
 def test_on_the_command_line(
     client: Client,
     runtime: Runtime,
     maria: int,
-    keep_logging: None,
+    command_line: None,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert runtime.settings.database_url is not None
-    monkeypatch.setenv("CATRACA_DATABASE_URL", runtime.settings.database_url.get_secret_value())
-    monkeypatch.setenv("CATRACA_DATA_DIR", str(runtime.settings.data_dir))
     connected(runtime, maria)
     assert main(["radius", "test", "maria@provedor"]) == 0
     shown = capsys.readouterr().out

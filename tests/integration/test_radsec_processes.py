@@ -11,17 +11,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from bench.host import free_ports
 from core.database import Database
 from core.settings import Settings
 from radius import nas, replica
 from radius.metrics import read_shown
-from radius.models import Session
+from radius.models import Nas, Session
 from radius.records import pack
 from tests.factories_accounting import acct_answer, acct_attributes, acct_request
 from tests.factories_auth import opened, record
 from tests.factories_tls import Authority, client_tls
-from tests.integration.test_processes import await_that, free_ports, refused, running
-from tests.wire.radsec_server import NAME, TIMEOUT, frame, pap
+from tests.integration.test_processes import await_that, refused, running
+from tests.wire.radsec_server import NAME, frame, pap
+from tests.wire.worker_thread import TIMEOUT
 
 RADSEC = b"radsec"
 
@@ -80,20 +82,26 @@ def sessions(database: Database) -> Iterator[tuple[str, str, int]]:
             yield each.acct_session_id, str(each.nas_address), each.nas_id
 
 
+def nas_ids(database: Database) -> list[int]:
+    with database.reading() as tx:
+        return list(tx.session.scalars(select(Nas.id)))
+
+
 def test_from_the_database_to_tls_and_back(settings: Settings, database: Database, authority: Authority) -> None:
     with running(settings) as processes:
         assert processes.alive()["radsec"]
         request = pap()
         assert opened(ask(settings, authority, request), request, RADSEC).code == 2
         account(settings, authority, b"s1")
-        await_that(lambda: list(sessions(database)) == [("s1", "127.0.0.1", 1)])
+        [nas_id] = nas_ids(database)
+        await_that(lambda: list(sessions(database)) == [("s1", "127.0.0.1", nas_id)])
         os.kill(processes.pids()["radsec"], signal.SIGKILL)
         await_that(lambda: ask(settings, authority, request) != b"")
         account(settings, authority, b"s2")
         await_that(lambda: len(list(sessions(database))) == 2)
         await_that(lambda: "radsec" in {each.report.name for each in read_shown(settings.data_dir / "radius")})
         with database.transaction() as tx:
-            nas.change_nas(tx, 1, radsec_identity="bras-2.provedor.example")
+            nas.change_nas(tx, nas_id, radsec_identity="bras-2.provedor.example")
         await_that(lambda: ask(settings, authority, request) == b"")
     assert not processes.alive()["radsec"]
 

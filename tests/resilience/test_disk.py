@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.host import RadiusHost, is_drained
+from bench.host import RadiusHost
 from bench.ledger import Ledger, accounting_lines, shortened
 from bench.nas_load import NasLoad
 from bench.records import SECRET
-from core.runtime import Runtime
 from tests.resilience.conftest import SUBSCRIBERS, StartHost
 from tests.resilience.faulty_disk import FaultyDisk
 
@@ -93,12 +92,7 @@ def survives(host: RadiusHost, breaks: Callable[[], None], is_mended: Callable[[
     host.await_that(lambda: ledger.records > acknowledged + SOME, "it recovers by itself")
     load.stop()
     assert {role: host.pids(role) for role in processes} == processes, "no process had to be started again"
-    runtime = Runtime.open(host.settings)
-    try:
-        host.await_that(lambda: is_drained(runtime), "everything is drained")
-        wrong = ledger.disagreements(runtime) + ledger.usage_disagreements(runtime)
-    finally:
-        runtime.close()
+    wrong = ledger.compare_drained(host)
     assert not wrong, shortened(wrong)
 
 

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from bench.ledger import shortened
 from bench.outage import Outage, through_an_outage
-from tests.postgres import PostgresServer, find_postgres
+from tests.postgres import PostgresServer
 from tests.resilience.conftest import StartHost
 
 SECONDS = 4.0
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    """A server that a test may stop."""
-    server, reason = find_postgres()
-    if server is None or not server.own:
-        if os.environ.get("CI"):
-            pytest.fail(f"outages of PostgreSQL may not be skipped in CI: {reason}")
-        pytest.skip(f"no PostgreSQL that a test may stop: {reason}")
-    with server:
-        yield server
 
 
 def test_postgresql_crashes_and_comes_back(own_postgres: PostgresServer, start_host: StartHost) -> None:

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.factories import cpf
-from tests.postgres import PostgresServer, find_postgres
+from tests.postgres import PostgresServer
 from tests.radclient import ACCEPT, ACCOUNTED, Answer, Attributes
 from tests.redis_server import own_redis
 from tests.scenarios.installation import NAS_SECRET, Installation, installed, workers
@@ -38,18 +38,6 @@ def receiver() -> Iterator[CoaReceiver]:
     made = CoaReceiver(NAS_SECRET)
     with made.server:
         yield made
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    """A server that a test may stop; the session's own stays for others."""
-    server, reason = find_postgres()
-    if server is None or not server.own:
-        if os.environ.get("CI"):
-            pytest.fail(f"outages of PostgreSQL may not be skipped in CI: {reason}")
-        pytest.skip(f"no PostgreSQL that a test may stop: {reason}")
-    with server:
-        yield server
 
 
 def test_authentication_and_accounting_outlive_the_database(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Network
 from pathlib import Path
 
@@ -43,14 +42,7 @@ from tests.factories_auth import (
     pap_request,
     record,
 )
-from tests.factories_calls import CLIENT_ID, GENERIC, IPOE, answering, mac_request
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    made = answering(tmp_path)
-    yield made
-    made.close()
+from tests.factories_calls import CLIENT_ID, GENERIC, IPOE, mac_request
 
 
 def test_an_accept_carries_the_policy_in_the_vendors_words(rig: Rig) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -47,15 +45,7 @@ from tests.factories_auth import (
     pap_request,
     record,
 )
-from tests.factories_calls import CLIENT_ID, DISABLED, IPOE, LENIENT, PASSWORD, STRICT, answering, mac_request
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    made = answering(tmp_path)
-    yield made
-    made.close()
-
+from tests.factories_calls import CLIENT_ID, DISABLED, IPOE, LENIENT, PASSWORD, STRICT, mac_request
 
 # request, from which NAS, the answer's code (None: silence), what is counted
 DECISIONS: dict[str, tuple[bytes, str, int | None, tuple[str, str]]] = {

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import queue
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,7 @@ from radius.spool import START, SpoolReader
 from radius.store import RecordStore
 from radius.worker_report import WorkerReport
 from tests.factories_auth import entries, keyring
-
-TIMEOUT = 10.0
-"""Seconds after which a test gives up; nothing is expected to take them."""
+from tests.wire.worker_thread import TIMEOUT, in_thread
 
 
 @dataclass
@@ -82,20 +78,8 @@ def running(
     """A worker for these NAS until the block ends; not `wait`: it may not yet serve, and then `port` is to be given."""
     store = RecordStore(directory / "records.lmdb")
     store.apply(entries(*clients), 1)
-    bound: queue.Queue[tuple[str, int]] = queue.Queue()
-    stopping = threading.Event()
     server = Server(address, 0, store, spool or directory / "spool")
-    worker = threading.Thread(
-        target=run_acct_worker,
-        args=(address, port, directory / "records.lmdb", server.spool, keyring(), clock, stopping.is_set),
-        kwargs={"ready": bound.put, "report": server.report, **options},
-    )
-    worker.start()
-    try:
-        server.port = bound.get(timeout=TIMEOUT)[1] if wait else port
+    arguments = (address, port, directory / "records.lmdb", server.spool, keyring(), clock)
+    with closing(store), in_thread(run_acct_worker, *arguments, report=server.report, **options) as serving:
+        server.port = serving() if wait else port
         yield server
-    finally:
-        stopping.set()
-        worker.join(TIMEOUT)
-        store.close()
-    assert not worker.is_alive(), "the worker did not stop"

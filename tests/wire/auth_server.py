@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import queue
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,7 @@ from radius.records import AccessRecord
 from radius.store import RecordStore
 from radius.worker_report import WorkerReport
 from tests.factories_auth import entries, keyring
-
-TIMEOUT = 10.0
-"""Seconds after which a test gives up; nothing is expected to take them."""
+from tests.wire.worker_thread import TIMEOUT, in_thread
 
 
 @dataclass
@@ -66,21 +62,11 @@ def running(
     store = RecordStore(path) if wait_for_store else None
     if store is not None:
         store.apply(entries(*things), 1)
-    bound: queue.Queue[tuple[str, int]] = queue.Queue()
-    stopping = threading.Event()
     server = Server(address, 0, store)
-    worker = threading.Thread(
-        target=run_auth_worker,
-        args=(address, port, path, keyring(), system_clock, stopping.is_set),
-        kwargs={"ready": bound.put, "report": server.report, **options},
-    )
-    worker.start()
-    try:
-        server.port = bound.get(timeout=TIMEOUT)[1]
+    arguments = (address, port, path, keyring(), system_clock)
+    with (
+        closing(store) if store else nullcontext(),
+        in_thread(run_auth_worker, *arguments, report=server.report, **options) as serving,
+    ):
+        server.port = serving()
         yield server
-    finally:
-        stopping.set()
-        worker.join(TIMEOUT)
-        if store is not None:
-            store.close()
-    assert not worker.is_alive(), "the worker did not stop"

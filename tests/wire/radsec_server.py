@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import queue
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -26,9 +24,8 @@ from tests.factories_accounting import acct_attributes, acct_request
 from tests.factories_auth import entries, keyring, nas, pap_request
 from tests.factories_tls import Authority, Issued, client_tls
 from tests.wire.acct_server import spooled
+from tests.wire.worker_thread import TIMEOUT, in_thread
 
-TIMEOUT = 10.0
-"""Seconds after which a test gives up; nothing is expected to take them."""
 NAME = "bras-1.provedor.example"
 
 
@@ -147,30 +144,9 @@ def running(
     own = own or authority.issue("radius.provedor.example", dns=["radius.provedor.example"])
     store = RecordStore(directory / "records.lmdb")
     store.apply(entries(*things), 1)
-    bound: queue.Queue[tuple[str, int]] = queue.Queue()
-    stopping = threading.Event()
     server = Server(authority, own, spool or directory / "spool-radsec", store)
     service = service or RadsecService(keyring().unseal, reject_delay_seconds=reject_delay_seconds)
-    worker = threading.Thread(
-        target=run_radsec_worker,
-        args=(
-            address,
-            0,
-            authority.files(own),
-            directory / "records.lmdb",
-            server.spool,
-            service,
-            clock,
-            stopping.is_set,
-        ),
-        kwargs={"ready": bound.put, "report": server.reports.append, **options},
-    )
-    worker.start()
-    try:
-        server.port = bound.get(timeout=TIMEOUT)[1]
+    arguments = (address, 0, authority.files(own), directory / "records.lmdb", server.spool, service, clock)
+    with closing(store), in_thread(run_radsec_worker, *arguments, report=server.reports.append, **options) as serving:
+        server.port = serving()
         yield server
-    finally:
-        stopping.set()
-        worker.join(TIMEOUT)
-        store.close()
-    assert not worker.is_alive(), "the worker did not stop"

@@ -37,7 +37,8 @@ from tests.factories_auth import (
     pap_request,
     record,
 )
-from tests.wire.auth_server import TIMEOUT, Server, running
+from tests.wire.auth_server import Server, running
+from tests.wire.worker_thread import TIMEOUT
 
 LOOPBACK = nas(1, "127.0.0.0/8")
 

@@ -14,7 +14,8 @@ from radius.policy import Denial
 from tests.factories_accounting import acct_answer, acct_attributes, acct_request
 from tests.factories_auth import SECRET, always, datagram, entries, opened, pap_request, record
 from tests.factories_tls import client_tls
-from tests.wire.radsec_server import NAME, TIMEOUT, Nas, interim, pap, running, tls_nas
+from tests.wire.radsec_server import NAME, Nas, interim, pap, running, tls_nas
+from tests.wire.worker_thread import TIMEOUT
 
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 

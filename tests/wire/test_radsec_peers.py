@@ -22,7 +22,8 @@ from radius import radsec_connection, radsec_connections
 from radius.radsec_tls import TlsFiles, TlsUnusable, WatchedContext, server_context
 from tests.factories_auth import entries, record
 from tests.factories_tls import Authority, Issued, client_tls
-from tests.wire.radsec_server import NAME, TIMEOUT, Nas, Server, interim, pap, running, tls_nas
+from tests.wire.radsec_server import NAME, Nas, Server, interim, pap, running, tls_nas
+from tests.wire.worker_thread import TIMEOUT
 
 FINGERPRINT = "the certificate's own"
 KNOWN = {

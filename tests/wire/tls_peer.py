@@ -10,7 +10,8 @@ from contextlib import suppress
 from typing import Self
 
 from radius.radsec_tls import TlsFiles
-from tests.wire.radsec_server import TIMEOUT, frame
+from tests.wire.radsec_server import frame
+from tests.wire.worker_thread import TIMEOUT
 
 Script = Callable[["TlsPeer", bytes], bytes | None]
 """(peer, request) → octets to send back; b"" closes the connection, None keeps silent."""
