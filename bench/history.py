@@ -29,7 +29,7 @@ from core.columns import Address
 from core.database import Database
 from core.migrate import migrate
 from core.secrets import open_keyring
-from radius.history import AddressUse, who_had
+from radius.history import AddressUse, remember_use, who_had
 from radius.history_months import Month
 from radius.history_partitions import make_partitions
 from radius.models import Session
@@ -81,8 +81,6 @@ def run(kind: str, directory: Path, rows: int, questions: int) -> None:
         print(f"| {kind}, {rows:,} rows | found | median | p99 | worst |\n|---|---|---|---|---|")
         for name, draw in QUESTIONS.items():
             print(_ask(database, name, draw, rows, questions), flush=True)
-        if kind == "postgresql":
-            _explain(database, rows)
 
 
 def _ask(database: Database, name: str, draw: Draw, rows: int, questions: int) -> str:
@@ -144,6 +142,7 @@ def _build(database: Database, rows: int) -> None:
             _generate(database, numbers, _addresses(rows))
         else:
             _insert(database, numbers, _addresses(rows))
+    _add_long_uses(database, rows)
     _insert_sessions(database, min(rows // 12, MOST_SESSIONS), _addresses(rows))
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE" if database.dialect == "postgresql" else "ANALYZE"))
@@ -190,6 +189,20 @@ def _row(number: int, addresses: int) -> tuple[object, ...]:
     return address.packed, 32 if v6 < 0 else 56, *span, number, place, place % 50, *words
 
 
+def _add_long_uses(database: Database, rows: int) -> None:
+    """Of every tenth address one use more, which lasts for months: of a NAS with private addresses of its own, say."""
+    uses = []
+    for place in range(0, _addresses(rows), 10):
+        began = BEGIN + SLOT * (place % 600)
+        v6 = place - _addresses(rows) * 4 // 5
+        address: Address = IPv4Address(FIRST + place) if v6 < 0 else IPv6Address(FIRST_PREFIX + (v6 << 72))
+        until = began + timedelta(days=33 + place % 100)
+        uses.append(AddressUse(address, 32 if v6 < 0 else 56, began, until, rows + place, place, 99, f"long{place}"))
+    with database.transaction() as tx:
+        for start in range(0, len(uses), 5_000):
+            remember_use(tx, uses[start : start + 5_000])
+
+
 def _insert_sessions(database: Database, count: int, addresses: int) -> None:
     """Sessions of the last month, all over."""
     same = {"instance": 0, "nas_id": 1, "nas_address": IPv4Address("192.0.2.1"), "closed_by": "stop"}
@@ -203,18 +216,6 @@ def _insert_sessions(database: Database, count: int, addresses: int) -> None:
             rows.append({**same, **ended, **who, "key": number.to_bytes(16), "framed_ip_address": place})
         with database.transaction() as tx:
             tx.session.execute(insert(Session), rows)
-
-
-def _explain(database: Database, rows: int) -> None:
-    """Which partitions a question touches, near and far."""
-    for words, at in (("last month", BEGIN + YEAR - timedelta(days=20)), ("eleven months ago", BEGIN + SLOT * 10)):
-        wanted = "SELECT * FROM address_history WHERE address = :a AND until > :at AND since <= :at"
-        with database.reading() as tx:
-            address = IPv4Address(FIRST + _addresses(rows) // 2).packed
-            lines = list(tx.session.scalars(text(f"EXPLAIN (ANALYZE, BUFFERS) {wanted}"), {"a": address, "at": at}))
-        scans = [line.strip() for line in lines if " on address_history_" in line and "Bitmap Index" not in line]
-        spent = [line.strip() for line in lines if line.strip().startswith(("Planning Time", "Execution Time"))]
-        print(f"{words}: {len(scans)} of 14 partitions; {', '.join(spent)}")
 
 
 def _size(database: Database, directory: Path) -> int:

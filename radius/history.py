@@ -6,9 +6,10 @@ address (`remember_use`), else when its session is old enough to leave `session`
 never changed afterwards.
 
 An instant is answered from the primary key: the uses of one address that ended after the instant are neighbours in it,
-and it holds their beginnings too, so only a row that covers the instant is fetched. On PostgreSQL the months before
-the instant are not touched. None of the later ones can be left out, because a use has no greatest length and several
-NAS may use one private address: the first holder found need not be the only one.
+and it holds their beginnings too, so only a row that covers the instant is fetched. A use may last for a year, and
+several NAS may use one private address, so the first holder found need not be the only one; but nearly all uses end
+within `LONG`. Those are looked for that far, in two or three months on PostgreSQL, and the few others in an index of
+their own.
 """
 
 from __future__ import annotations

@@ -7,14 +7,22 @@ partitioned by the month of `until`, so a month is purged by dropping a table. W
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Index, PrimaryKeyConstraint, SmallInteger, String, Text
+from sqlalchemy import BigInteger, Index, PrimaryKeyConstraint, SmallInteger, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.columns import Address, Id, IpAddress, SecretText, UtcDateTime
 from core.secrets import Secret
 from core.tables import Base
+
+LONG = timedelta(days=32)
+"""Few uses last for longer; they have an index of their own, so that for all others a look-up knows where to end."""
+LONG_USE = {
+    "postgresql": "until - since > interval '32 days'",
+    "sqlite": "julianday(until) - julianday(since) > 32",
+}
+"""The index's condition, which a statement has to repeat to be answered from it."""
 
 
 class AddressHistory(Base):
@@ -29,6 +37,14 @@ class AddressHistory(Base):
     __table_args__ = (
         PrimaryKeyConstraint("address", "until", "since", "session_id", "prefix_length"),
         Index("ix_address_history_subscription", "subscription_id", "until"),
+        Index(
+            "ix_address_history_long",
+            "address",
+            "until",
+            "since",
+            postgresql_where=text(LONG_USE["postgresql"]),
+            sqlite_where=text(LONG_USE["sqlite"]),
+        ),
         {"postgresql_partition_by": "RANGE (until)"},
     )
 

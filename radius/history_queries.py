@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from ipaddress import IPv6Address
 from socket import AF_INET6, inet_ntop
 from typing import Any
 
-from sqlalchemy import ColumnElement, LargeBinary, Row, bindparam, or_, select, text, type_coerce
+from sqlalchemy import ColumnElement, LargeBinary, Row, bindparam, or_, select, text, type_coerce, union_all
 
 from core.columns import Address, UtcDateTime
 from core.database import Transaction
-from radius.history_models import AddressHistory
+from radius.history_models import LONG, LONG_USE, AddressHistory
 from radius.models import Session
 
+_MARGIN = timedelta(seconds=1)
+"""SQLite counts in milliseconds: what is hardly longer than `LONG` is among the others, so that none is in neither."""
 STREAMED = {"yield_per": 1_000}
 _LENGTHS = range(128, 31, -1)
 """Of IPv6 prefixes that a subscriber may be handed; a /32 is what registries give a whole provider."""
@@ -77,23 +80,25 @@ def remembered(tx: Transaction, address: Address, span: dict[str, Any], *, strea
     """Rows of `HISTORY` that begin as the address or a prefix around it does, by their end: what ended after
     `span["since"]` and began by `span["until"]`. Most of what begins as a prefix does lies elsewhere."""
     options = STREAMED if streamed else {}
-    if not isinstance(address, IPv6Address):
-        return tx.session.execute(_OF_ADDRESS, {**span, "address": address}, execution_options=options)
-    firsts = list(dict.fromkeys(first for first, _ in firsts_around(address)))
-    keys = firsts if (dialect := _dialect(tx)) == "sqlite" else ",".join(map(bytes.hex, firsts))
-    return tx.session.execute(_OF_PREFIXES[dialect], {**span, "addresses": keys}, execution_options=options)
+    dialect = _dialect(tx)
+    values = {**span, "near": span["until"] + LONG + _MARGIN, "address": address}
+    statement = _OF_ADDRESS[dialect]
+    if isinstance(address, IPv6Address):
+        firsts = list(dict.fromkeys(first for first, _ in firsts_around(address)))
+        values["addresses"] = firsts if dialect == "sqlite" else ",".join(map(bytes.hex, firsts))
+        statement = _OF_PREFIXES[dialect]
+    return tx.session.execute(statement, values, execution_options=options)
 
 
 def live(tx: Transaction, address: Address, span: dict[str, Any]) -> Sequence[Row[Any]]:
     """Rows of `SESSION` that have the address or a prefix around it, began by `span["until"]` and did not end before
     `span["since"]`."""
-    rows: list[Row[Any]] = list(tx.session.execute(_LIVE_AT_ADDRESS, {**span, "address": address}))
+    values, statement = {**span, "address": address}, _LIVE_AT_ADDRESS
     if isinstance(address, IPv6Address):
         dialect, texts = _dialect(tx), prefixes_around(address)
-        values = {**span, "prefixes": json.dumps(texts) if dialect == "sqlite" else ",".join(texts)}
-        for statement in _LIVE_AT_PREFIX[dialect]:  # one question each, so that each has its index
-            rows += tx.session.execute(statement, values)
-    return list(dict.fromkeys(rows))
+        values["prefixes"] = json.dumps(texts) if dialect == "sqlite" else ",".join(texts)
+        statement = _LIVE_AT_PREFIX[dialect]
+    return list(dict.fromkeys(tx.session.execute(statement, values)))
 
 
 def running(since: Any, until: Any) -> tuple[ColumnElement[bool], ...]:
@@ -106,23 +111,36 @@ def _dialect(tx: Transaction) -> str:
 
 
 _SINCE, _UNTIL = bindparam("since", type_=UtcDateTime), bindparam("until", type_=UtcDateTime)
-_REMEMBERED = select(*HISTORY).where(AddressHistory.until > _SINCE, AddressHistory.since <= _UNTIL).order_by(*BY_END)
-_OF_ADDRESS = _REMEMBERED.where(AddressHistory.address == bindparam("address"))
-_OF_PREFIXES = {
-    "postgresql": _REMEMBERED.where(
-        text("address = ANY (ARRAY(SELECT decode(k, 'hex') FROM unnest(string_to_array(:addresses, ',')) AS k))")
+_NEAR = bindparam("near", type_=UtcDateTime)
+_MEETING = select(*HISTORY).where(AddressHistory.until > _SINCE, AddressHistory.since <= _UNTIL)
+
+
+def _soon_and_late(dialect: str, of: Any) -> Any:
+    """What ended soon enough after the span that its months are few, and what ended later: those are long uses."""
+    asked = _MEETING.where(of)
+    late = asked.where(AddressHistory.until > _NEAR, text(LONG_USE[dialect]))
+    return union_all(asked.where(AddressHistory.until <= _NEAR), late).order_by("until", "session_id")
+
+
+_AROUND: dict[str, Any] = {
+    "postgresql": text(
+        "address = ANY (ARRAY(SELECT decode(k, 'hex') FROM unnest(string_to_array(:addresses, ',')) AS k))"
     ),
-    "sqlite": _REMEMBERED.where(
-        type_coerce(AddressHistory.address, LargeBinary).in_(bindparam("addresses", expanding=True))
-    ),
+    "sqlite": type_coerce(AddressHistory.address, LargeBinary).in_(bindparam("addresses", expanding=True)),
 }
-_LIVE = select(*SESSION).where(*running(_SINCE, _UNTIL)).order_by(Session.id)
-_LIVE_AT_ADDRESS = _LIVE.where(Session.framed_ip_address == bindparam("address"))
+_OF_PREFIXES = {dialect: _soon_and_late(dialect, around) for dialect, around in _AROUND.items()}
+_OF_ADDRESS = {dialect: _soon_and_late(dialect, AddressHistory.address == bindparam("address")) for dialect in LONG_USE}
+
+_LIVE = select(*SESSION).where(*running(_SINCE, _UNTIL))
+_AT_ADDRESS = _LIVE.where(Session.framed_ip_address == bindparam("address"))
+_LIVE_AT_ADDRESS: Any = _AT_ADDRESS.order_by(Session.id)
 _AMONG = {
     "postgresql": "{} = ANY (string_to_array(:prefixes, ','))",
     "sqlite": "{} IN (SELECT value FROM json_each(:prefixes))",
 }
 _LIVE_AT_PREFIX = {
-    dialect: [_LIVE.where(text(among.format(name))) for name in ("framed_ipv6_prefix", "delegated_ipv6_prefix")]
+    dialect: union_all(  # and no OR, so that each has its index
+        _AT_ADDRESS, *(_LIVE.where(text(among.format(f))) for f in ("framed_ipv6_prefix", "delegated_ipv6_prefix"))
+    ).order_by("id")
     for dialect, among in _AMONG.items()
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -10,11 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, event, func, select, text
 
 from core.database import Database
 from radius.history import AddressUse, remember_use, uses_of_address, uses_of_subscription, who_had
-from radius.history_models import AddressHistory
+from radius.history_models import LONG, AddressHistory
 from radius.history_months import Month
 from radius.history_partitions import make_partitions
 from radius.models import Session
@@ -190,6 +191,34 @@ def test_the_answer_is_that_of_the_naive_search(database: Database, drawn: list[
             tx.session.execute(delete(Session))
 
 
+LENGTHS: dict[str, timedelta] = {
+    "hours": timedelta(hours=2),
+    "as long as most, at most": LONG,
+    "less than the clock of SQLite tells longer": LONG + timedelta(microseconds=10),
+    "longer": LONG + timedelta(seconds=1),
+    "longer still": LONG + timedelta(seconds=1, microseconds=10),
+    "a year": timedelta(days=365),
+}
+
+
+@pytest.mark.parametrize("length", LENGTHS.values(), ids=LENGTHS.keys())
+@pytest.mark.parametrize(("network", "address"), [("100.64.0.9", ADDRESS), ("2001:db8::/56", INSIDE)])
+def test_a_use_of_any_length_is_found(database: Database, network: str, address: Any, length: timedelta) -> None:
+    """Beside one that ended before it began and one that began when it was over."""
+    remember(
+        database,
+        make_use(network, hours=1, user_name="before"),
+        make_use(network, began=2, until=hours(2) + length, user_name="ana"),
+        make_use(network, since=hours(2) + length, until=hours(3) + length, user_name="after"),
+    )
+    moment = timedelta(microseconds=1)
+    asked = [hours(2) - moment, hours(2), hours(2) + length / 2, hours(2) + length - moment, hours(2) + length]
+    assert [holders(database, at, address) for at in asked] == [[], ["ana"], ["ana"], ["ana"], ["after"]]
+    with database.reading() as tx:
+        found = uses_of_address(tx, address, START, hours(5) + length)
+        assert [use.user_name for use in found] == ["before", "ana", "after"]
+
+
 def _covers(use: AddressUse, hour: int) -> bool:
     assert use.until is not None
     return use.since <= hours(hour) < use.until
@@ -219,14 +248,35 @@ def test_rows_find_their_month_also_when_it_gets_its_partition_later(database: D
             }
 
 
-def test_the_months_before_the_instant_are_not_touched(database: Database) -> None:
+@pytest.mark.parametrize("address", [ADDRESS, INSIDE], ids=["IPv4", "IPv6"])
+def test_few_months_are_looked_at(database: Database, address: Any) -> None:
+    """But for the uses that last long, which have an index of their own."""
     if database.dialect != "postgresql":
         return  # one table
+    asked: list[tuple[str, Any]] = []
     with database.transaction() as tx:
         make_partitions(tx, [Month(2026, number) for number in range(1, 13)])
-    query = "EXPLAIN SELECT * FROM address_history WHERE address = '\\x64400009' AND until > '%s' AND since <= '%s'"
+    with database.reading() as tx, asked_for(database, asked):
+        who_had(tx, address, hours(24 * 95))
+    touched = []
     with database.reading() as tx:
-        at = hours(24 * 200)
-        plan = "\n".join(tx.session.scalars(text((query % (at, at)).replace(":", "\\:"))))
-    touched = [number for number in range(1, 13) if Month(2026, number).partition in plan]
-    assert touched == [9, 10, 11, 12]
+        tx.session.execute(text("SET LOCAL enable_seqscan = off"))  # tables of no rows are read whole
+        for statement, values in asked:
+            rows = tx.session.connection().exec_driver_sql(f"EXPLAIN {statement}", values).scalars()
+            plan = "\n".join(rows)
+            months = [number for number in range(1, 13) if Month(2026, number).partition in plan]
+            touched.append((months, plan.count("_address_until_since_idx")))
+    assert touched == [([6, 7, 8, 9, 10, 11, 12], 7)]
+
+
+@contextmanager
+def asked_for(database: Database, asked: list[tuple[str, Any]]) -> Iterator[None]:
+    """Adds what is asked of the history to the list."""
+
+    def listen(_: Any, cursor: Any, statement: str, values: Any, *__: Any) -> None:
+        if "FROM address_history" in statement:
+            asked.append((statement, values))
+
+    event.listen(database.engine, "before_cursor_execute", listen)
+    yield
+    event.remove(database.engine, "before_cursor_execute", listen)

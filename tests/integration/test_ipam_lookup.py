@@ -282,5 +282,5 @@ def test_a_bad_page_is_refused(database: Database, subnet: Subnet) -> None:
             list_addresses(tx, subnet.id, after=ip_address("::1"))
         with pytest.raises(InvalidInput, match="limit"):
             list_addresses(tx, subnet.id, limit=1001)
-        with pytest.raises(NotFound, match="no subnet 99"):
-            list_addresses(tx, 99)
+        with pytest.raises(NotFound, match="no subnet 4711"):
+            list_addresses(tx, 4711)

@@ -150,6 +150,13 @@ def _history() -> None:
         postgresql_partition_by="RANGE (until)",
     )
     op.create_index("ix_address_history_subscription", "address_history", ["subscription_id", "until"])
+    op.create_index(
+        "ix_address_history_long",
+        "address_history",
+        ["address", "until", "since"],
+        postgresql_where=sa.text("until - since > interval '32 days'"),
+        sqlite_where=sa.text("julianday(until) - julianday(since) > 32"),
+    )
     op.create_table(
         "legal_hold",
         sa.Column("id", Id, primary_key=True),
