@@ -105,6 +105,14 @@ def runtime(database: Database, migrated_url: str, keyring: Keyring, clock: Cloc
     return Runtime(product, database, keyring, clock)
 
 
+@pytest.fixture(autouse=True)
+def nobody_changes_logging() -> Iterator[None]:
+    """A test that leaves another level behind makes tests after it deaf."""
+    before = logging.getLogger().level
+    yield
+    assert logging.getLogger().level == before, "this test changed the level of the root logger"
+
+
 @pytest.fixture
 def keep_logging() -> Iterator[None]:
     """The command line sets up logging for its process, which here is the tests' own."""

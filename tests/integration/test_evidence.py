@@ -262,11 +262,12 @@ def test_a_file_without_its_last_step_is_not_sound(database: Database, tmp_path:
 
 
 def test_the_command_line_writes_a_file_and_checks_it(
-    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    runtime: Runtime,
+    command_line: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert runtime.settings.database_url is not None
-    monkeypatch.setenv("CATRACA_DATABASE_URL", runtime.settings.database_url.get_secret_value())
-    monkeypatch.setenv("CATRACA_DATA_DIR", str(runtime.settings.data_dir))
     monkeypatch.chdir(tmp_path)
     remember(runtime.database, make_use())
     words = ["--address", "100.64.0.9", "--since", SPAN["since"], "--until", SPAN["until"], "--reason", "Ofício 1"]
