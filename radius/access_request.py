@@ -1,12 +1,16 @@
 """The quick view of a request: where each attribute that matters begins, and nothing else.
 
-An Access-Request carries about a dozen attributes and an answer needs four of them, so this view walks the
-octets once, checks every attribute, remembers offsets in one dict, and cuts a value out only when it is asked for.
+An Access-Request carries about a dozen attributes and an answer needs four of them, so this view walks the octets once,
+checks every attribute, remembers offsets in one dict, and cuts a value out only when it is asked for. What a walk has
+found holds for all packets of the same layout (`radius.layouts`), which are nearly all that a NAS sends.
 It accepts what `radius.codec.parse` accepts, except that it is stricter about what an Access-Request may hold
 only once (RFC 2865 §5.44): two User-Names would let two parties read two different people.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, cast
 
 from radius.attributes import (
     CALLING_STATION_ID,
@@ -29,6 +33,7 @@ from radius.codec import (
     trim,
     vendor_attributes,
 )
+from radius.layouts import Layouts, fix_datagram
 
 SINGLE = frozenset(
     {
@@ -57,7 +62,7 @@ class AccessRequest:
 
     __slots__ = ("_more", "authenticator", "code", "first", "identifier", "raw")
 
-    def __init__(self, raw: bytes, first: dict[int, int], more: list[int]) -> None:
+    def __init__(self, raw: bytes, first: Mapping[int, int], more: Sequence[int]) -> None:
         self.raw = raw
         self.code = raw[0]
         self.identifier = raw[1]
@@ -103,6 +108,30 @@ class AccessRequest:
 def read_access_request(datagram: bytes) -> AccessRequest:
     """Check a whole datagram and note where its wanted attributes are; Malformed unless all of it is sound."""
     raw = trim(datagram)
+    return AccessRequest(raw, *_find(raw).places)
+
+
+class _Layout(NamedTuple):
+    """Where the wanted attributes are in all packets that are `expected` under `mask`: `first` and `_more`."""
+
+    mask: int
+    expected: int
+    places: tuple[Mapping[int, int], list[int]]
+
+
+def _learn(raw: bytes) -> _Layout:
+    places = _walk(raw)
+    fixed = bytearray(len(raw))
+    fix_datagram(fixed, raw)
+    mask = int.from_bytes(fixed)
+    return _Layout(mask, int.from_bytes(raw) & mask, places)
+
+
+_find = cast("Callable[[bytes], _Layout]", Layouts(_learn).find)
+
+
+def _walk(raw: bytes) -> tuple[dict[int, int], list[int]]:
+    """Offset of the first attribute of each wanted type, and those of others of these types."""
     length, at = len(raw), HEADER_LENGTH
     first: dict[int, int] = {}
     more: list[int] = []
@@ -130,7 +159,7 @@ def read_access_request(datagram: bytes) -> AccessRequest:
         _check_rare(raw, first, more)
     if MESSAGE_AUTHENTICATOR in first and raw[first[MESSAGE_AUTHENTICATOR] + 1] != 18:
         raise Malformed("message_authenticator_shape")
-    return AccessRequest(raw, first, more)
+    return first, more
 
 
 def _check_rare(raw: bytes, first: dict[int, int], more: list[int]) -> None:

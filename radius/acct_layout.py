@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from radius import attributes as a
 from radius.accounting import ENVELOPE, SESSION_STATUSES, Unusable, unpack_received
-from radius.codec import HEADER_LENGTH, OTHER_VSA_FORMATS, VENDOR_HEADER, Malformed, parse
+from radius.codec import HEADER_LENGTH, Malformed, parse
+from radius.layouts import fix_datagram
 
 NUMBERS: Final = (
     a.EVENT_TIMESTAMP,
@@ -42,36 +43,6 @@ _WANTED: Final = (*NUMBERS, *ADDRESSES, *OCTETS)
 _COUNTERS: Final = frozenset(NUMBERS[5:])
 _ABSENT: Final = (None, 0, b"")
 """A number, a counter, octets that are not told."""
-_LAYOUTS, _LAYOUTS_A_LENGTH = 4096, 16
-
-
-class Layouts:
-    """The layouts that were learned, the oldest forgotten first. One thread's."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, list[Layout]] = {}
-        self._count = 0
-
-    def find(self, payload: bytes) -> Layout | None:
-        """That of a payload of the spool, learned from it if need be; None: it is no sound record of a session."""
-        whole = int.from_bytes(payload)
-        for layout in self._known.get(len(payload), ()):
-            if whole & layout.mask == layout.expected:
-                return layout
-        found = _layout_of(payload)
-        if found is not None:
-            self._keep(len(payload), found)
-        return found
-
-    def _keep(self, length: int, layout: Layout) -> None:
-        if self._count >= _LAYOUTS:
-            self._known, self._count = {}, 0
-        alike = self._known.setdefault(length, [])
-        alike.insert(0, layout)
-        self._count += 1
-        if len(alike) > _LAYOUTS_A_LENGTH:
-            alike.pop()
-            self._count -= 1
 
 
 class Layout:
@@ -107,7 +78,7 @@ def _default(kind: int) -> int:
     return 2 if kind not in NUMBERS else 1 if kind in _COUNTERS else 0
 
 
-def _layout_of(payload: bytes) -> Layout | None:
+def layout_of(payload: bytes) -> Layout | None:
     """The layout of a record that is sound to the last octet, else None."""
     received = unpack_received(payload)
     if isinstance(received, Unusable):
@@ -123,17 +94,14 @@ def _layout_of(payload: bytes) -> Layout | None:
         return None
     begins = len(payload) - len(packet.raw)
     fixed = bytearray(len(payload))
-    for place in (0, ENVELOPE.size - 1, begins, begins + 2, begins + 3):
-        fixed[place] = 0xFF
+    fixed[0] = fixed[ENVELOPE.size - 1] = 0xFF
+    fix_datagram(fixed, payload, begins)
     fields: dict[int, tuple[int, int]] = {}
     seen: set[int] = set()
     at = begins + HEADER_LENGTH
     for kind, value in packet.attributes:
-        fixed[at : at + 2] = b"\xff\xff"
         start, size = at + 2, len(value)
-        if kind == a.VENDOR_SPECIFIC:
-            _fix_vendor_specific(fixed, start, value)
-        elif kind == a.ACCT_STATUS_TYPE and kind not in seen:
+        if kind == a.ACCT_STATUS_TYPE and kind not in seen:
             fixed[start : start + size] = b"\xff" * size
         elif kind in _WANTED and kind not in seen and _has_size(kind, size):
             fields[kind] = start, size
@@ -147,14 +115,3 @@ def _has_size(kind: int, size: int) -> bool:
     if kind in NUMBERS:
         return size == 4
     return size in (4, 16) if kind in ADDRESSES else size > 0
-
-
-def _fix_vendor_specific(fixed: bytearray, start: int, value: bytes) -> None:
-    """The vendor, and where sub-attributes begin, belong to the layout: they decide whether the datagram is sound."""
-    fixed[start : start + VENDOR_HEADER] = b"\xff" * VENDOR_HEADER
-    if int.from_bytes(value[:VENDOR_HEADER]) in OTHER_VSA_FORMATS:
-        return
-    at = VENDOR_HEADER
-    while at < len(value):
-        fixed[start + at : start + at + 2] = b"\xff\xff"
-        at += value[at + 1]

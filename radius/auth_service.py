@@ -26,6 +26,7 @@ from radius.attributes import (
     FRAMED_PROTOCOL,
     FRAMED_PROTOCOL_PPP,
     MESSAGE_AUTHENTICATOR,
+    PROXY_STATE,
     SERVICE_TYPE,
     SERVICE_TYPE_FRAMED,
     STATUS_SERVER,
@@ -266,7 +267,8 @@ class AuthService:
 
     def _reply(self, code: int, request: AccessRequest, client: NasClient, attributes: bytes) -> bytes | None:
         """A signed reply that echoes Proxy-State (RFC 2865 §5.33); silence when there is no room for it all."""
-        attributes = request.proxy_states() + attributes
+        if PROXY_STATE in request.first:
+            attributes = request.proxy_states() + attributes
         if len(attributes) > _ROOM:
             return self._silence("reply_too_long")
         return client.authenticators.response(code, request.identifier, request.authenticator, attributes)

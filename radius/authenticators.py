@@ -74,7 +74,10 @@ class Authenticators:
         value = packet[at + 2 : at + 18]
         if request_authenticator:
             packet = packet[:4] + request_authenticator + packet[HEADER_LENGTH:]
-        return compare_digest(self.hmac(packet[: at + 2] + ZEROES + packet[at + 18 :]), value)
+        inner, outer = self._inner.copy(), self._outer.copy()  # as `hmac`, without a call: this is every packet's
+        inner.update(packet[: at + 2] + ZEROES + packet[at + 18 :])
+        outer.update(inner.digest())
+        return compare_digest(outer.digest(), value)
 
     def request_authenticator(self, packet: bytes) -> bytes:
         """Request Authenticator of an accounting, CoA or Disconnect request (RFC 2866 §3, RFC 5176 §2.3)."""
@@ -110,7 +113,8 @@ class Authenticators:
             raise ValueError(f"a response of {length} octets")
         head = bytes((code, identifier, length >> 8, length & 255))
         start = head + request_authenticator
-        signed = (
-            _MESSAGE_AUTHENTICATOR_HEADER + self.hmac(start + _EMPTY_MESSAGE_AUTHENTICATOR + attributes) + attributes
-        )
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(start + _EMPTY_MESSAGE_AUTHENTICATOR + attributes)
+        outer.update(inner.digest())
+        signed = _MESSAGE_AUTHENTICATOR_HEADER + outer.digest() + attributes
         return head + md5(start + signed + self._secret).digest() + signed

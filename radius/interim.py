@@ -28,8 +28,9 @@ from radius.accounting import (
     prefix_octets,
     prefix_text,
 )
-from radius.acct_layout import Layouts
+from radius.acct_layout import Layout, layout_of
 from radius.attributes import ACCT_STATUS_INTERIM_UPDATE, ACCT_STATUS_START
+from radius.layouts import Layouts
 from radius.records import read_class
 
 Interim = tuple[bytes, int, int, int, int, int, int, bytes, int]
@@ -56,7 +57,7 @@ class QuickReader:
     """Reads what the spool holds. One thread's."""
 
     def __init__(self) -> None:
-        self._layouts = Layouts()
+        self._layouts: Layouts[Layout] = Layouts(layout_of)
         self._names: dict[bytes, bytes] = {}
 
     def read(self, payload: bytes) -> Interim | AccountingRecord | None:
