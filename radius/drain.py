@@ -38,9 +38,9 @@ from radius.spool import START, Position, SpoolReader, spool_name
 
 log = get_logger("radius.drain")
 
-BATCH_BYTES = 256 << 10
-"""About a thousand records to a transaction."""
-SMALL_BATCH = 500
+BATCH_BYTES = 512 << 10
+"""About two thousand records to a transaction."""
+SMALL_BATCH = 1_000
 BEHIND = timedelta(seconds=0.3)
 """Records that have waited for longer are a backlog, however few they are."""
 HEARTBEAT = timedelta(seconds=5)

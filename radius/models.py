@@ -75,9 +75,9 @@ class Session(Base):
         Index("ix_session_subscription", "subscription_id", "stopped_at"),
         Index("ix_session_open", "stopped_at", "nas_id"),
         Index("ix_session_user", "user_name", "stopped_at"),
-        Index("ix_session_address", "framed_ip_address", "started_at"),
-        Index("ix_session_framed_ipv6_prefix", "framed_ipv6_prefix", "started_at"),
-        Index("ix_session_delegated_ipv6_prefix", "delegated_ipv6_prefix", "started_at"),
+        Index("ix_session_address", "framed_ip_address", "stopped_at"),
+        Index("ix_session_framed_ipv6_prefix", "framed_ipv6_prefix", "stopped_at"),
+        Index("ix_session_delegated_ipv6_prefix", "delegated_ipv6_prefix", "stopped_at"),
         Index("ix_session_nas", "nas_id", "id"),
         Index("ix_session_stopped", "stopped_at", "id"),
     )

@@ -57,8 +57,10 @@ def _session() -> None:
     op.add_column("session", sa.Column("usage_input_octets", sa.BigInteger, nullable=False, server_default="0"))
     op.add_column("session", sa.Column("usage_output_octets", sa.BigInteger, nullable=False, server_default="0"))
     op.create_index("ix_session_nas", "session", ["nas_id", "id"])
-    op.create_index("ix_session_framed_ipv6_prefix", "session", ["framed_ipv6_prefix", "started_at"])
-    op.create_index("ix_session_delegated_ipv6_prefix", "session", ["delegated_ipv6_prefix", "started_at"])
+    op.drop_index("ix_session_address", "session")
+    op.create_index("ix_session_address", "session", ["framed_ip_address", "stopped_at"])
+    op.create_index("ix_session_framed_ipv6_prefix", "session", ["framed_ipv6_prefix", "stopped_at"])
+    op.create_index("ix_session_delegated_ipv6_prefix", "session", ["delegated_ipv6_prefix", "stopped_at"])
     op.create_index("ix_session_stopped", "session", ["stopped_at", "id"])
     op.add_column("replica_counter", sa.Column("purged_revision", sa.BigInteger, nullable=False, server_default="0"))
     op.create_table(
