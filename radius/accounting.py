@@ -59,6 +59,8 @@ SESSION_STATUSES = frozenset({ACCT_STATUS_START, ACCT_STATUS_STOP, ACCT_STATUS_I
 RESTART_STATUSES = frozenset({ACCT_STATUS_ACCOUNTING_ON, ACCT_STATUS_ACCOUNTING_OFF})
 OLDEST_EVENT = timedelta(days=1)
 """An event reported later than this has a wrong clock rather than a long journey."""
+ON_ITS_WAY = timedelta(seconds=2)
+"""A datagram that was not sent again comes sooner than this after the second that it names."""
 LONGEST_SESSION_SECONDS = 5 * 366 * 86_400
 MOST_OCTETS = 2**63 - 1
 NO_ADDRESS = frozenset(ip_address(text).packed for text in ("0.0.0.0", "255.255.255.255", "255.255.255.254", "::"))
@@ -231,12 +233,12 @@ def _session(values: Values, classes: Iterable[bytes], status: int, received: Re
 def event_instant(event_timestamp: int | None, delay: int | None, received_at: datetime) -> datetime:
     """When it happened: `event_timestamp` (epoch seconds) unless silly, else receipt less `delay` (seconds).
 
-    What came within its own second happened at its receipt: a NAS that reports before and after a CoA, both within one
-    second, would otherwise leave open which of the two policies is the later one.
+    What came within its own second, or the next one, happened at its receipt: a NAS that reports before and after a
+    CoA, both within one second, would otherwise leave open which of the two policies is the later one.
     """
     if event_timestamp is not None:
         event = datetime.fromtimestamp(event_timestamp, UTC)
-        if event <= received_at < event + timedelta(seconds=1):
+        if event <= received_at < event + ON_ITS_WAY:
             return received_at
         if received_at - OLDEST_EVENT <= event <= received_at:
             return event

@@ -22,6 +22,7 @@ from radius.accounting import (
     MOST_OCTETS,
     NO_ADDRESS,
     OLDEST_EVENT,
+    ON_ITS_WAY,
     TERMINATE_CAUSES,
     AccountingRecord,
     Address,
@@ -46,6 +47,7 @@ _FLAGS = 15
 _MICRO = 1_000_000
 _OLDEST_SECONDS = int(OLDEST_EVENT.total_seconds())
 _OLDEST = _OLDEST_SECONDS * _MICRO
+_ON_ITS_WAY = int(ON_ITS_WAY.total_seconds()) * _MICRO
 _RECEIPT_BITS = 52
 """Until 2112, and not before 1970."""
 _SIZES = Struct("4B").pack
@@ -79,7 +81,7 @@ class QuickReader:
         if not text.isascii() or text.count(0) != 4 or b"hex:" in text or not session or received >> _RECEIPT_BITS:
             return None
         if event is not None and received - _OLDEST <= (at := event * _MICRO) <= received:
-            if received < at + _MICRO:
+            if received < at + _ON_ITS_WAY:
                 at = received
         elif delay is not None and delay <= _OLDEST_SECONDS:
             at = received - delay * _MICRO

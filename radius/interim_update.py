@@ -4,8 +4,9 @@ A session is only touched when folding the Interims one by one (`radius.fold`) w
 newest under its key (else its `told` is NULL), tells what it told, was known to have begun by then, did not begin anew,
 and the day of its usage has not passed. All others are left to the caller; whatever is doubtful is left too.
 
-No index has a column that changes here, so PostgreSQL updates in place (HOT). Its planner must find the sessions by key alone, so `IS TRUE` hides the other conditions from it: with
-statistics of a table that was empty it would use whatever index serves them, and read all open sessions for each batch.
+No index has a column that changes here, so PostgreSQL updates in place (HOT). Its planner must find the sessions by key
+alone, so `IS TRUE` hides the other conditions from it: with statistics of a table that was empty it would use whatever
+index serves them, and read all open sessions for each batch.
 """
 
 from __future__ import annotations

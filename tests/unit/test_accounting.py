@@ -64,7 +64,9 @@ def test_what_came_within_its_own_second_happened_at_its_receipt() -> None:
     """Before and after a CoA in one second: the second report is the later one."""
     first, second = (event_instant(epoch(NOW), None, NOW + wait) for wait in (LATER, 2 * LATER))
     assert first < second
-    assert event_instant(epoch(NOW), None, NOW + timedelta(seconds=1)) == NOW
+    next_second = NOW + timedelta(seconds=1, milliseconds=20)
+    assert event_instant(epoch(NOW), None, next_second) == next_second, "sent at the end of its own"
+    assert event_instant(epoch(NOW), None, NOW + timedelta(seconds=2)) == NOW, "held up"
 
 
 @pytest.mark.parametrize(("event", "delay", "expected"), INSTANTS.values(), ids=INSTANTS.keys())
