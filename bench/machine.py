@@ -84,8 +84,9 @@ def described() -> str:
         platform.machine(),
     )
     postgres = max((path.parent.name for path in Path("/usr/lib/postgresql").glob("*/bin")), default="none")
+    python = f"{'the system’s ' if sys.base_prefix == '/usr' else ''}Python {platform.python_version()}"
     return (
-        f"{os.cpu_count()} × {cpu}, Linux {platform.release().split('-')[0]}, Python {sys.version.split()[0]}, "
+        f"{os.cpu_count()} × {cpu}, Linux {platform.release().split('-')[0]}, {python}, "
         f"FreeRADIUS {_version(['freeradius', '-v'])}, PostgreSQL {postgres}"
     )
 
