@@ -9,8 +9,8 @@ only once (RFC 2865 §5.44): two User-Names would let two parties read two diffe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from radius.attributes import (
     CALLING_STATION_ID,
@@ -33,7 +33,7 @@ from radius.codec import (
     trim,
     vendor_attributes,
 )
-from radius.layouts import Layouts, fix_datagram
+from radius.layouts import Layouts, mask_of
 
 SINGLE = frozenset(
     {
@@ -108,7 +108,8 @@ class AccessRequest:
 def read_access_request(datagram: bytes) -> AccessRequest:
     """Check a whole datagram and note where its wanted attributes are; Malformed unless all of it is sound."""
     raw = trim(datagram)
-    return AccessRequest(raw, *_find(raw).places)
+    layout = _find(raw)
+    return AccessRequest(raw, *(_walk(raw) if layout is None else layout.places))
 
 
 class _Layout(NamedTuple):
@@ -121,13 +122,10 @@ class _Layout(NamedTuple):
 
 def _learn(raw: bytes) -> _Layout:
     places = _walk(raw)
-    fixed = bytearray(len(raw))
-    fix_datagram(fixed, raw)
-    mask = int.from_bytes(fixed)
-    return _Layout(mask, int.from_bytes(raw) & mask, places)
+    return _Layout(*mask_of(raw), places)
 
 
-_find = cast("Callable[[bytes], _Layout]", Layouts(_learn).find)
+_find = Layouts(_learn).find
 
 
 def _walk(raw: bytes) -> tuple[dict[int, int], list[int]]:

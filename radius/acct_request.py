@@ -8,12 +8,11 @@ property test holds it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from radius.attributes import CODES, MESSAGE_AUTHENTICATOR, PROXY_STATE, VENDOR_SPECIFIC
 from radius.codec import HEADER_LENGTH, MAX_ATTRIBUTES, Malformed, check_vendor_specific, trim
-from radius.layouts import Layouts, fix_datagram
+from radius.layouts import Layouts, mask_of
 
 _SPECIAL = frozenset({0, VENDOR_SPECIFIC, PROXY_STATE, MESSAGE_AUTHENTICATOR})
 """Not plain: refused, looked into, or part of the answer."""
@@ -26,7 +25,8 @@ attributes as they arrived, for the reply (RFC 2865 §5.33)."""
 def read_acct_request(datagram: bytes) -> AcctRequest:
     """Check a whole datagram, of any code; Malformed unless all of it is sound."""
     raw = trim(datagram)
-    _, _, authenticator, proxy_states = _find(raw)
+    layout = _find(raw)
+    authenticator, proxy_states = _look_into(raw, _walk(raw)) if layout is None else layout.places
     if not proxy_states:
         return raw, authenticator, b""
     return raw, authenticator, b"".join([raw[at : at + raw[at + 1]] for at in proxy_states])
@@ -38,25 +38,21 @@ class _Layout(NamedTuple):
 
     mask: int
     expected: int
-    authenticator: int
-    proxy_states: tuple[int, ...]
+    places: tuple[int, list[int]]
 
 
 def _learn(raw: bytes) -> _Layout:
-    if raw[0] not in CODES:
-        raise Malformed("unknown_code")
-    authenticator, proxy_states = _look_into(raw, _walk(raw))
-    fixed = bytearray(len(raw))
-    fix_datagram(fixed, raw)
-    mask = int.from_bytes(fixed)
-    return _Layout(mask, int.from_bytes(raw) & mask, authenticator, tuple(proxy_states))
+    places = _look_into(raw, _walk(raw))
+    return _Layout(*mask_of(raw), places)
 
 
-_find = cast("Callable[[bytes], _Layout]", Layouts(_learn).find)
+_find = Layouts(_learn).find
 
 
 def _walk(raw: bytes) -> list[int]:
     """Offsets of the special attributes."""
+    if raw[0] not in CODES:
+        raise Malformed("unknown_code")
     length, at, count = len(raw), HEADER_LENGTH, 0
     special: list[int] = []
     try:

@@ -14,6 +14,9 @@ from typing import Generic, Protocol, TypeVar
 from radius.attributes import VENDOR_SPECIFIC
 from radius.codec import HEADER_LENGTH, OTHER_VSA_FORMATS, VENDOR_HEADER
 
+_OFTEN, _SELDOM = 64, 64
+"""Learning costs several walks. Where too many layouts come by turns, each would push out another one before that is
+met again; so after the first few, only every so many'th takes another's place."""
 _MOST, _MOST_OF_A_LENGTH, _LONGEST = 2048, 16, 1024
 """Layouts in all, of one length, and octets of a datagram that is learned from: 5 MiB, whoever sends what."""
 
@@ -32,7 +35,7 @@ Learned = TypeVar("Learned", bound=Masked)
 
 
 class Layouts(Generic[Learned]):
-    """The layouts that were learned, the oldest of a length forgotten first. One thread's.
+    """The layouts that were learned, the oldest of a length forgotten first, or the oldest length. One thread's.
 
     `learn` makes one of octets, and may raise or give None for what has none.
     """
@@ -40,28 +43,43 @@ class Layouts(Generic[Learned]):
     def __init__(self, learn: Callable[[bytes], Learned | None]) -> None:
         self._learn = learn
         self._known: dict[int, list[Learned]] = {}
-        self._count = 0
+        self._count = self._crowded = 0
 
     def find(self, octets: bytes) -> Learned | None:
-        """That of these octets, learned from them if need be."""
+        """That of these octets, learned from them if need be; None: they have none, or there is no room for it now."""
         whole = int.from_bytes(octets)
-        for layout in self._known.get(len(octets), ()):
+        alike = self._known.get(len(octets), ())
+        for layout in alike:
             if whole & layout.mask == layout.expected:
                 return layout
+        if (len(alike) >= _MOST_OF_A_LENGTH or self._count >= _MOST) and not self._may_forget():
+            return None
         found = self._learn(octets)
         if found is not None and len(octets) <= _LONGEST:
             self._keep(len(octets), found)
         return found
 
+    def _may_forget(self) -> bool:
+        self._crowded += 1
+        return self._crowded <= _OFTEN or self._crowded % _SELDOM == 0
+
     def _keep(self, length: int, layout: Learned) -> None:
         if self._count >= _MOST:
-            self._known, self._count = {}, 0
+            self._count -= len(self._known.pop(next(iter(self._known))))
         alike = self._known.setdefault(length, [])
         alike.insert(0, layout)
         self._count += 1
         if len(alike) > _MOST_OF_A_LENGTH:
             alike.pop()
             self._count -= 1
+
+
+def mask_of(raw: bytes) -> tuple[int, int]:
+    """The mask of all packets that are built as this sound one, and what they are under it."""
+    fixed = bytearray(len(raw))
+    fix_datagram(fixed, raw)
+    mask = int.from_bytes(fixed)
+    return mask, int.from_bytes(raw) & mask
 
 
 def fix_datagram(fixed: bytearray, octets: bytes, begins: int = 0) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,6 +99,30 @@ def test_each_is_learned_once_and_memory_has_a_bound() -> None:
     assert len(learned) == 17, "the newest are known still"
     layouts.find((0).to_bytes(8))
     assert learned[-2:] == [16, 0], "the oldest was forgotten"
+
+
+TOO_MANY: dict[str, tuple[Callable[[int], bytes], int]] = {
+    "of one length": (lambda number: number.to_bytes(8), 300),
+    "in all": (lambda number: bytes(20 + number // 16) + number.to_bytes(2), 4_000),
+}
+
+
+@pytest.mark.parametrize(("octets", "most"), TOO_MANY.values(), ids=TOO_MANY.keys())
+def test_too_many_by_turns_are_seldom_learned(octets: Callable[[int], bytes], most: int) -> None:
+    """In 10,000 look-ups; else each would be learned again before it is of use."""
+    learned: list[bytes] = []
+
+    def learn(given: bytes) -> Whole:
+        learned.append(given)
+        return Whole(int.from_bytes(given))
+
+    layouts: Layouts[Whole] = Layouts(learn)
+    for _ in range(4):
+        for number in range(2_500):
+            found = layouts.find(octets(number))
+            assert found is None or found == int.from_bytes(octets(number))
+    assert len(learned) < most
+    assert layouts.find(learned[-1]) is not None
 
 
 def test_what_has_no_layout_is_asked_about_again() -> None:
