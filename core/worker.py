@@ -60,6 +60,7 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
     options: dict[str, Any] = {"max_retries": 0}
     if settings.broker_url.get_secret_value().startswith("redis"):
         options["socket_connect_timeout"] = BROKER_CONNECT_SECONDS
+        options["ack_emulation"] = False  # the sweep finds what is lost; to put it back without Redis ends a worker
     return options
 
 
