@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 TABLES = (
+    "core.alarms",
     "core.audit",
     "core.job_queue",
     "core.leases",
@@ -12,6 +13,7 @@ TABLES = (
     "radius.models",
     "radius.history_models",
     "provisioning.models",
+    "provisioning.protocols",
     "billing_bridge.models",
     "api.tokens",
     "api.idempotency",

@@ -26,6 +26,7 @@ from core.audit import AuditEntry, presentable
 from core.clock import Clock
 from core.columns import attach_keyring
 from core.database_errors import database_errors
+from core.errors import Forbidden
 from core.job_queue import Enqueued, flush_jobs
 from core.redaction import redact_text
 from core.secrets import Keyring
@@ -49,6 +50,11 @@ class Transaction:
         self._enqueued: list[Enqueued] = []
         self._last_steps: dict[str, Callable[[Transaction], None]] = {}
         self._finishing = False
+
+    def require(self, permission: str) -> None:
+        """Forbidden unless whoever asks has this permission."""
+        if not self.actor.may(permission):
+            raise Forbidden(permission)
 
     def audit(
         self,

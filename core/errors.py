@@ -74,6 +74,18 @@ class Unauthorised(CatracaError):
     title = "Who are you?"
 
 
+class Forbidden(CatracaError):
+    """The caller is known, and may not do this."""
+
+    status = 403
+    slug = "forbidden"
+    title = "You may not do this"
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(f"this needs the permission {permission}", permission=permission)
+        self.permission = permission
+
+
 class Unavailable(CatracaError):
     """A part of the product is out of reach for now; nothing was changed."""
 
