@@ -21,6 +21,7 @@ from api import problems, rules
 from api.edge import Edge
 from api.idempotency import Replayed
 from api.openapi import Operation, finish, operations
+from api.permits import permitted
 from api.routes import ROUTERS
 from core.actor import Actor
 from core.errors import CatracaError, InvalidInput, Unavailable
@@ -92,7 +93,7 @@ def _routes() -> Api:
         lifespan=_bounded,
     )
     for router in ROUTERS:
-        app.include_router(router, dependencies=[Depends(_only_known_parameters)])
+        app.include_router(router, dependencies=[Depends(permitted), Depends(_only_known_parameters)])
     return app
 
 

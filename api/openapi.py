@@ -14,6 +14,7 @@ from typing import Any
 
 Json = dict[str, Any]
 METHODS = ("get", "post", "put", "patch", "delete")
+FILES = frozenset({"application/zip", "application/pdf"})
 
 PROBLEM_SCHEMA: Json = {
     "type": "object",
@@ -73,6 +74,11 @@ class Operation:
         return resolve(content.get("application/json", {}).get("schema", {}), self.schemas)
 
     @property
+    def signed(self) -> bool:
+        """Whether it asks for a signature instead of a token."""
+        return self.path.startswith("/api/") and self.content.get("security") == []
+
+    @property
     def parameters(self) -> list[Json]:
         return list(self.content.get("parameters", []))
 
@@ -87,7 +93,7 @@ class Operation:
     def answers_file(self) -> bool:
         """Whether success answers a file instead of JSON."""
         done = [found for status, found in self.content["responses"].items() if str(status).startswith("2")]
-        return any("application/zip" in found.get("content", {}) for found in done)
+        return any(FILES.intersection(found.get("content", {})) for found in done)
 
     @property
     def answer(self) -> Json:
@@ -144,7 +150,7 @@ def finish(document: Json) -> Json:
 def _finish_operation(operation: Operation) -> None:
     responses = operation.content["responses"]
     responses.pop("422", None)
-    secured = operation.path.startswith("/api/")
+    secured = operation.path.startswith("/api/") and not operation.signed
     if not secured:
         operation.content["security"] = []
     responses["default"] = {
@@ -165,7 +171,7 @@ _IDEMPOTENCY_KEY: Json = {
 
 
 def _problems(operation: Operation) -> list[str]:
-    known = ["401", "503"]
+    known = ["401", "403", "503"]
     if operation.method != "GET":
         known += ["408", "409", "413", "415"]
     if operation.parameters or operation.body:

@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from core.errors import CatracaError, Unauthorised, Unavailable
+from core.errors import CatracaError, TooManyTries, Unauthorised, Unavailable
 from core.redaction import redact
 
 MEDIA_TYPE = "application/problem+json"
@@ -48,6 +48,17 @@ EXPLANATIONS: dict[str, Explanation] = {
     ),
     "unauthorised": Explanation(
         "Who are you?", "Send the header `Authorization: Bearer cat_…` with a token that is neither revoked nor over."
+    ),
+    "forbidden": Explanation(
+        "You may not do this",
+        "`permission` is the word that the token would need. Ask for a token that holds it: `catraca token create`.",
+    ),
+    "needs-confirmation": Explanation(
+        "This cannot be taken back: confirm it",
+        "Nothing was changed. `would` shows what would happen; send it again with `confirm` set to true.",
+    ),
+    "too-many-tries": Explanation(
+        "Too many tries", "The header Retry-After says in how many seconds it may be tried again."
     ),
     "unavailable": Explanation(
         "Out of reach for now", "A part of the product cannot be reached. Nothing was changed: try again later."
@@ -112,7 +123,7 @@ def named(slug: str, status: int, detail: str, members: Mapping[str, object] | N
 def from_error(error: CatracaError) -> Problem:
     """The problem that a command's refusal is."""
     headers: dict[str, str] = {}
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | TooManyTries):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Unauthorised):
         headers["WWW-Authenticate"] = 'Bearer realm="catraca"'

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import String, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.columns import Id, UtcDateTime
+from core.columns import Id, JsonDict, UtcDateTime
 from core.database import Database, Transaction
-from core.errors import InvalidInput, NotFound, Unauthorised
+from core.errors import Forbidden, InvalidInput, NotAllowed, NotFound, Unauthorised
+from core.permissions import checked_permissions
 from core.secrets import Secret
 from core.tables import Base
 
@@ -27,7 +29,10 @@ USED_STEP = timedelta(minutes=10)
 
 
 class ApiToken(Base):
-    """One token; `operator` is the name that the audit trail shows."""
+    """One token; `operator` is the name that the audit trail shows.
+
+    `permissions` are words of `core.permissions`; NULL: it may do everything.
+    """
 
     __tablename__ = "api_token"
 
@@ -39,6 +44,7 @@ class ApiToken(Base):
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    permissions: Mapped[list[str] | None] = mapped_column(JsonDict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +55,46 @@ class Caller:
     operator: str
     stale: bool
     """Whether `last_used_at` is due to be moved."""
+    permissions: frozenset[str] | None = None
+    """What it may do; None: everything."""
 
 
 def create_token(
-    tx: Transaction, *, name: str, operator: str, expires_at: datetime | None = None
+    tx: Transaction,
+    *,
+    name: str,
+    operator: str,
+    expires_at: datetime | None = None,
+    permissions: Sequence[str] | None = None,
 ) -> tuple[ApiToken, Secret]:
-    """A new token and its text, which is told this once and kept nowhere."""
+    """A new token and its text, which is told this once and kept nowhere.
+
+    `permissions`: None, it may do everything. Nobody can hand on more than they have.
+    """
+    words = _grantable(tx, permissions)
     if expires_at is not None and expires_at <= tx.now:
         raise InvalidInput("expires_at", "must be later than now", (tx.now + timedelta(days=365)).isoformat())
     text = PREFIX + secrets.token_urlsafe(32)
-    row = ApiToken(name=name, operator=operator, sha256=_digest(text), created_at=tx.now, expires_at=expires_at)
+    row = ApiToken(
+        name=name,
+        operator=operator,
+        sha256=_digest(text),
+        created_at=tx.now,
+        expires_at=expires_at,
+        permissions=words,
+    )
     tx.session.add(row)
     tx.session.flush()
-    tx.audit("created", "api_token", row.id, after={"name": name, "operator": operator, "expires_at": expires_at})
+    after = {"name": name, "operator": operator, "expires_at": expires_at, "permissions": words}
+    tx.audit("created", "api_token", row.id, after=after)
     return row, Secret(text)
 
 
 def revoke_token(tx: Transaction, *, token_id: int) -> ApiToken:
-    """End a token now; revoking it again changes nothing."""
+    """End a token now; revoking it again changes nothing. One that may do more than the caller is not theirs to end."""
     row = get_token(tx, token_id)
     if row.revoked_at is None:
+        _refuse_beyond(tx, row)
         row.revoked_at = tx.now
         tx.session.flush()
         tx.audit("revoked", "api_token", row.id, after={"name": row.name, "operator": row.operator})
@@ -97,7 +123,8 @@ def find_caller(database: Database, text: str) -> Caller:
         if row.expires_at is not None and row.expires_at <= tx.now:
             raise Unauthorised("this token has expired")
         stale = row.last_used_at is None or row.last_used_at + USED_STEP <= tx.now
-        return Caller(row.id, row.operator, stale)
+        permissions = None if row.permissions is None else frozenset(row.permissions)
+        return Caller(row.id, row.operator, stale, permissions)
 
 
 def note_use(database: Database, token_id: int) -> None:
@@ -105,6 +132,27 @@ def note_use(database: Database, token_id: int) -> None:
     with database.transaction() as tx:
         unused = or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at <= tx.now - USED_STEP)
         tx.session.execute(update(ApiToken).where(ApiToken.id == token_id, unused).values(last_used_at=tx.now))
+
+
+def _grantable(tx: Transaction, words: Sequence[str] | None) -> list[str] | None:
+    """The words as they are stored, None for everything; InvalidInput for more than the caller has."""
+    own = tx.actor.permissions
+    if words is None and own is None:
+        return None
+    wanted = checked_permissions(words or [])
+    if own is not None and (beyond := sorted(set(wanted) - own)):
+        raise InvalidInput("permissions", f"may not hold {beyond[0]}, which your own token lacks", sorted(own))
+    return wanted
+
+
+def _refuse_beyond(tx: Transaction, row: ApiToken) -> None:
+    own = tx.actor.permissions
+    if own is None:
+        return
+    if row.permissions is None:
+        raise NotAllowed(f"token {row.id} may do everything; a token that may do less cannot revoke it")
+    if beyond := sorted(set(row.permissions) - own):
+        raise Forbidden(beyond[0])
 
 
 def _digest(text: str) -> str:

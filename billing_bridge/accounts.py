@@ -11,8 +11,13 @@ from provisioning.subscriptions import lock_subscription
 from provisioning.timeline import narrate
 
 
-def set_billing(tx: Transaction, *, subscription_id: int, billing_method_id: int, due_day: int) -> BillingAccount:
+def set_billing(
+    tx: Transaction, *, subscription_id: int, billing_method_id: int, due_day: int, own_invoice: bool | None = None
+) -> BillingAccount:
     """Bill the subscription by this method from now on; `due_day` is 1–28, or 31 for the last day of each month.
+
+    Services of one subscriber with one method and due day share an invoice, except those that have an `own_invoice`
+    (unset: as it was).
 
     From now on the method's suspension rules hold for what the subscription owes, old debts included.
     """
@@ -20,12 +25,13 @@ def set_billing(tx: Transaction, *, subscription_id: int, billing_method_id: int
     method = get_billing_method(tx, billing_method_id)
     day = _due_day(due_day)
     account = tx.session.get(BillingAccount, subscription_id)
-    before = {"billing_method": account.billing_method.name, "due_day": account.due_day} if account else None
+    before = _shown(account) if account else None
     if account is None:
-        account = BillingAccount(subscription_id=subscription_id)
+        account = BillingAccount(subscription_id=subscription_id, own_invoice=False)
         tx.session.add(account)
     account.billing_method, account.due_day, account.since = method, day, tx.now
-    after = {"billing_method": method.name, "due_day": day}
+    account.own_invoice = account.own_invoice if own_invoice is None else own_invoice
+    after = _shown(account)
     narrate(tx, subscription_id, "billing.set", details=after)
     tx.audit("set-billing", "subscription", subscription_id, before, after)
     tx.session.flush()
@@ -38,6 +44,11 @@ def get_billing(tx: Transaction, subscription_id: int) -> BillingAccount:
     if account is None:
         raise NotFound("billing account of subscription", subscription_id)
     return account
+
+
+def _shown(account: BillingAccount) -> dict[str, object]:
+    shown = {"billing_method": account.billing_method.name, "due_day": account.due_day}
+    return shown | {"own_invoice": True} if account.own_invoice else shown
 
 
 def _due_day(value: int) -> int:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from core.errors import InvalidInput
+from core.units import format_money
 
 MOST_CENTS = 100_000_000
+MOST_DISCOUNT_DAYS = 365
 MOST_TOGETHER = 200
 """Charges of one invoice, or invoices of one receipt."""
 
@@ -16,6 +18,21 @@ def amount(value: int, field: str = "amount_cents") -> int:
     """Whole cents, at least one."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_CENTS:
         raise InvalidInput(field, f"whole cents from 1 to {MOST_CENTS}", 9990)
+    return value
+
+
+def discount(value: int, amount_cents: int) -> int:
+    """Whole cents, less than the amount: what costs nothing is no charge. 0: no discount."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < amount_cents:
+        rule = f"whole cents, less than the amount of {format_money(amount_cents)}; 0: none"
+        raise InvalidInput("discount_cents", rule, min(1000, amount_cents - 1))
+    return value
+
+
+def discount_days(value: int) -> int:
+    """Calendar days before the due date; 0: until the due date itself."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_DISCOUNT_DAYS:
+        raise InvalidInput("discount_days", f"calendar days before the due date, 0 to {MOST_DISCOUNT_DAYS}", 5)
     return value
 
 

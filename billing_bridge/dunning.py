@@ -1,46 +1,61 @@
-"""The guarded run that restricts: plan, compare with the cap, order chunk by chunk.
+"""The guarded run that restricts: decide and store the lines, compare with the cap, order chunk by chunk.
 
 Restricting is the one thing here that can hurt many people at once, so it is the one thing that is held back. A run
-over the cap orders nobody until a person approves, and approving plans anew: who has paid meanwhile is not in it. A run
-never orders more than it planned. Running again finds nothing left to order.
+over the cap orders nobody until a person approves; one that a guard holds is only recorded. A run never orders more
+than it planned, and running again finds nothing left to order.
 
-The first chunk is ordered in the caller's transaction, the rest by jobs of one chunk each, so that a big run keeps
-neither payments waiting nor rows in memory. Until the last chunk it is `running`.
+The first chunk of each half happens in the caller's transaction, the rest by jobs of one chunk each: a big run keeps
+neither payments waiting nor rows in memory, and after a crash the job goes on where the last commit was. The comparison
+with the cap is a step of its own, in which runs take turns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
-from math import floor
-
-from sqlalchemy import select, update
+from datetime import date, timedelta
 
 from billing_bridge.company_days import company_today
-from billing_bridge.dunning_candidates import (
-    candidate_ids,
-    count_active,
-    count_candidates,
-    new_orders,
-)
+from billing_bridge.dunning_candidates import candidate_ids, new_orders
+from billing_bridge.dunning_cap import Cap, cap_today, take_cap_turn
+from billing_bridge.dunning_lines import PLAN_CHUNK, order_chunk, plan_chunk
 from billing_bridge.dunning_rules import WantedOrder
-from billing_bridge.locks import lock_subscriptions
+from billing_bridge.dunning_runs import (
+    ALL_LEVELS,
+    DONE,
+    HELD,
+    PLANNING,
+    RUNNING,
+    WAITING,
+    end_run,
+    get_run,
+    list_runs,
+    lock_run,
+    record_run,
+    replace_waiting,
+    under_way,
+)
+from billing_bridge.dunning_waiting import tell_waiting
+from billing_bridge.guards import APPROVE, refuse_held, restriction_hold
 from billing_bridge.models import DunningRun
+from core.clock_marks import watch_clocks
 from core.database import Transaction
-from core.errors import NeedsApproval, NotAllowed, NotFound
-from core.settings import Settings
+from core.errors import NeedsApproval
 from provisioning.facts import Level
-from provisioning.orders import order_restriction
 
-CHUNK = 100
+__all__ = ["CHUNK", "CONTINUE", "get_run", "list_runs"]
+
+CHUNK = 200
+"""Orders in one transaction: a payment may have to wait for as many."""
 CONTINUE = "dunning.continue"
-RUNNING, DONE, WAITING, REPLACED = "running", "done", "waiting", "replaced"
 
 
 @dataclass(frozen=True, slots=True)
 class DunningPlan:
-    """What a run would do now. The counts are complete; `orders` are the first `limit` of them, by subscription."""
+    """What a run would do now. The counts are complete; `orders` are the first `limit` of them, by subscription.
+
+    `ordered_today` of the cap are used up by earlier runs of the day; `hold`: why a run would be held, or None.
+    """
 
     day: date
     total_count: int
@@ -48,6 +63,8 @@ class DunningPlan:
     active_count: int
     cap: int
     orders: tuple[WantedOrder, ...] = ()
+    ordered_today: int = 0
+    hold: str | None = None
 
     @property
     def count(self) -> int:
@@ -55,139 +72,173 @@ class DunningPlan:
 
     @property
     def exceeds_cap(self) -> bool:
-        return self.count > self.cap
+        return Cap(self.cap, self.ordered_today, self.active_count).exceeded_by(self.count)
 
 
-def preview_dunning(tx: Transaction, *, limit: int = 1000, after: int = 0) -> DunningPlan:
+def preview_dunning(
+    tx: Transaction, *, levels: Collection[Level] = ALL_LEVELS, limit: int = 1000, after: int = 0
+) -> DunningPlan:
     """Who would be restricted by a run now, how much and why, from behind subscription `after`; changes nothing."""
-    plan = plan_of(tx, company_today(tx.now, tx.settings.timezone))
-    ids = candidate_ids(tx, plan.day, after=after, limit=limit)
+    day = company_today(tx.now, tx.settings.timezone)
+    counts, shown, last, more = dict.fromkeys(Level, 0), list[WantedOrder](), 0, True
+    while more:
+        ids = candidate_ids(tx, day, levels=frozenset(levels), after=last, limit=PLAN_CHUNK)
+        for order in new_orders(tx, ids, day, levels=frozenset(levels)):
+            counts[order.level] += 1
+            if order.subscription_id > after and len(shown) < limit:
+                shown.append(order)
+        last, more = (ids[-1] if ids else last), len(ids) == PLAN_CHUNK
+    cap = cap_today(tx, day)
     return DunningPlan(
-        plan.day, plan.total_count, plan.partial_count, plan.active_count, plan.cap,
-        tuple(new_orders(tx, ids, plan.day)),
+        day, counts[Level.TOTAL], counts[Level.PARTIAL], cap.active, cap.cap, tuple(shown), cap.taken,
+        restriction_hold(tx),
     )  # fmt: skip
 
 
-def run_dunning(tx: Transaction, *, approve: bool = False, chunk: int = CHUNK) -> DunningRun:
-    """Order what the rules want today. NeedsApproval over the cap unless a person approves: then nobody is ordered.
-
-    `chunk` subscriptions are ordered in this transaction; where the run's status is `running`, jobs do the rest.
-    """
-    plan = plan_of(tx, company_today(tx.now, tx.settings.timezone))
-    if plan.exceeds_cap and not approve:
-        raise NeedsApproval(
-            f"this run would restrict {plan.count} subscriptions, more than the cap of {plan.cap}: "
-            "look at the preview, then approve it",
-            planned=plan.count,
-            cap=plan.cap,
-            active=plan.active_count,
-        )
-    run = record_run(tx, plan, RUNNING, approved=plan.exceeds_cap)
-    order_chunk(tx, run, chunk)
-    return run
-
-
-def plan_of(tx: Transaction, day: date) -> DunningPlan:
-    """The counts of a run of that day, against the cap."""
-    counts, active = count_candidates(tx, day), count_active(tx)
-    return DunningPlan(day, counts[Level.TOTAL], counts[Level.PARTIAL], active, cap_of(tx.settings, active))
-
-
-def cap_of(settings: Settings, active: int) -> int:
-    """How many subscriptions one run may restrict without approval."""
-    share = floor(round(active * settings.suspension_cap_percent / 100, 6))
-    return max(settings.suspension_cap_minimum, share)
-
-
-def record_run(
-    tx: Transaction, plan: DunningPlan, status: str, *, approved: bool = False, scheduled_on: date | None = None
+def run_dunning(
+    tx: Transaction,
+    *,
+    levels: Collection[Level] = ALL_LEVELS,
+    approve: bool = False,
+    chunk: int = CHUNK,
+    planning: int = PLAN_CHUNK,
 ) -> DunningRun:
-    """Write the run's row; one that waited for approval is replaced by it."""
-    tx.session.execute(update(DunningRun).where(DunningRun.status == WAITING).values(status=REPLACED))
-    run = DunningRun(
-        day=plan.day,
-        scheduled_on=scheduled_on,
-        status=status,
-        approved=approved,
-        actor=tx.actor.name,
-        source=tx.actor.source,
-        started_at=tx.now,
-        active_count=plan.active_count,
-        cap=plan.cap,
-        planned_total=plan.total_count,
-        planned_partial=plan.partial_count,
-        ordered_total=0,
-        ordered_partial=0,
-        skipped=0,
-        cursor=0,
-    )
-    tx.session.add(run)
-    tx.session.flush()
-    after = {"day": plan.day, "planned": run.planned, "cap": plan.cap, "status": status, "approved": approved}
-    tx.audit("run", "dunning_run", run.id, after=after)
+    """A person's run. NeedsApproval over the cap unless they approve, and while a guard holds: then nobody is ordered.
+
+    `planning` subscriptions are looked at and `chunk` ordered in this transaction. Where the run's status is `planning`
+    or `running`, jobs do the rest; one that turns out to exceed the cap only then ends up `waiting`.
+    """
+    take_cap_turn(tx)
+    watch_clocks(tx)
+    refuse_held(tx)
+    if approve:
+        tx.require(APPROVE)
+    run = _begun(tx, levels, approve=approve)
+    more = plan_chunk(tx, run, planning)
+    if not approve:
+        _refuse_over_cap(tx, run, at_least=more)
+    _go_on(tx, run, more, chunk)
     return run
 
 
-def order_chunk(tx: Transaction, run: DunningRun, chunk: int = CHUNK) -> None:
-    """Order the next subscriptions of a run that is running; asks for a job where more are left."""
-    left = run.planned - run.ordered - run.skipped
-    ids = candidate_ids(tx, run.day, after=run.cursor, limit=min(chunk, left)) if left > 0 else []
-    lock_subscriptions(tx, ids)  # who pays meanwhile waits, and then ends the order
-    wanted = new_orders(tx, ids, run.day)
-    for order in wanted:
-        _order(tx, run, order)
-    run.skipped += len(ids) - len(wanted)
-    run.cursor = ids[-1] if ids else run.cursor
-    if ids and run.ordered + run.skipped < run.planned:
+def start_run(
+    tx: Transaction,
+    *,
+    levels: Collection[Level] = ALL_LEVELS,
+    origin: str = "",
+    approve: bool = False,
+    chunk: int = CHUNK,
+    planning: int = PLAN_CHUNK,
+) -> DunningRun:
+    """What routines call: over the cap it waits for approval, loudly; while a guard holds it is recorded as held.
+
+    Started again while the run of the same origin is under way, it gives that one.
+    """
+    take_cap_turn(tx)
+    watch_clocks(tx)
+    if approve:
+        tx.require(APPROVE)
+    if origin and (going := under_way(tx, origin, levels)):
+        tx.enqueue(CONTINUE, str(going.id))
+        return going
+    hold = restriction_hold(tx)
+    if hold is not None:
+        run = record_run(tx, _today(tx), levels=levels, origin=origin)
+        end_run(tx, run, HELD, hold)
+        return run
+    run = _begun(tx, levels, origin, approve=approve)
+    _go_on(tx, run, plan_chunk(tx, run, planning), chunk)
+    return run
+
+
+def continue_run(tx: Transaction, run_id: int, *, chunk: int = CHUNK, planning: int = PLAN_CHUNK) -> DunningRun:
+    """The next step of a run, whichever that is; nothing where it is over or waits."""
+    if get_run(tx, run_id).planned_at is None:
+        run = lock_run(tx, run_id)
+        if run.status == PLANNING and run.planned_at is None:
+            _plan_on(tx, run, planning)
+        return run
+    if get_run(tx, run_id).status == PLANNING:
+        take_cap_turn(tx)  # before the run's row is locked
+    run = lock_run(tx, run_id)
+    if run.status == PLANNING:
+        _settle(tx, run)
+    if run.status == RUNNING:
+        order_next(tx, run, chunk)
+    return run
+
+
+def order_next(tx: Transaction, run: DunningRun, chunk: int = CHUNK) -> None:
+    """Order the next chunk of a run that is running, unless a guard holds by now; asks for a job where more is left."""
+    if hold := restriction_hold(tx):
+        end_run(tx, run, HELD, hold)
+    elif order_chunk(tx, run, chunk):
         tx.enqueue(CONTINUE, str(run.id))
     else:
-        _finish(tx, run)
-    tx.session.flush()
+        end_run(tx, run, DONE)
 
 
-def lock_run(tx: Transaction, run_id: int) -> DunningRun:
-    """The run, locked and read again."""
-    query = select(DunningRun).where(DunningRun.id == run_id).with_for_update()
-    run = tx.session.scalar(query, execution_options={"populate_existing": True})
-    if run is None:
-        raise NotFound("dunning run", run_id)
+def _begun(tx: Transaction, levels: Collection[Level], origin: str = "", *, approve: bool) -> DunningRun:
+    run = record_run(tx, _today(tx), levels=levels, origin=origin, approved=approve)
+    _compare(tx, run)
+    replace_waiting(tx, run)
     return run
 
 
-def get_run(tx: Transaction, run_id: int) -> DunningRun:
-    run = tx.session.get(DunningRun, run_id)
-    if run is None:
-        raise NotFound("dunning run", run_id)
-    return run
-
-
-def list_runs(tx: Transaction, *, after: int = 0, limit: int = 100) -> Sequence[DunningRun]:
-    """In order of id, from behind `after`."""
-    query = select(DunningRun).where(DunningRun.id > after).order_by(DunningRun.id).limit(limit)
-    return tx.session.scalars(query).all()
-
-
-def _order(tx: Transaction, run: DunningRun, order: WantedOrder) -> None:
-    try:
-        order_restriction(
-            tx,
-            subscription_id=order.subscription_id,
-            level=order.level.value,
-            invoice_ids=order.invoice_ids,
-            minimum_open_cents=order.minimum_open_cents,
-            rule=order.rule,
-            run=run.name,
-        )
-    except NotAllowed:  # cancelled between our reading and its lock
-        run.skipped += 1
+def _go_on(tx: Transaction, run: DunningRun, more: bool, chunk: int) -> None:
+    """After the first chunk of planning, in the transaction that has the turn."""
+    if more:
+        tx.enqueue(CONTINUE, str(run.id))
         return
-    if order.level is Level.TOTAL:
-        run.ordered_total += 1
+    run.planned_at, run.cursor = tx.now, 0
+    _settle(tx, run)
+    if run.status == RUNNING:
+        order_next(tx, run, chunk)
+
+
+def _plan_on(tx: Transaction, run: DunningRun, planning: int) -> None:
+    """One more chunk of planning; the comparison with the cap is a job of its own, for it needs the turn."""
+    if not plan_chunk(tx, run, planning):
+        run.planned_at, run.cursor = tx.now, 0
+        tx.session.flush()
+    tx.enqueue(CONTINUE, str(run.id))
+
+
+def _settle(tx: Transaction, run: DunningRun) -> None:
+    """All is decided: order it, or wait for approval. `approved` says from here on that it was needed and given."""
+    exceeds = _compare(tx, run).exceeded_by(run.planned)
+    if exceeds and not run.approved:
+        run.status, run.expires_at = WAITING, tx.now + timedelta(hours=tx.settings.approval_hours)
     else:
-        run.ordered_partial += 1
+        run.status, run.approved = RUNNING, exceeds
+    after = {"planned": run.planned, "cap": run.cap, "status": run.status, "approved": run.approved}
+    tx.audit("plan", "dunning_run", run.id, after=after)
+    tx.session.flush()
+    tell_waiting(tx)
 
 
-def _finish(tx: Transaction, run: DunningRun) -> None:
-    run.status, run.finished_at = DONE, tx.now
-    after = {"ordered_total": run.ordered_total, "ordered_partial": run.ordered_partial, "skipped": run.skipped}
-    tx.audit("finish", "dunning_run", run.id, after=after)
+def _compare(tx: Transaction, run: DunningRun) -> Cap:
+    cap = cap_today(tx, run.day, apart_from=run.id)
+    run.cap, run.active_count = cap.cap, cap.active
+    return cap
+
+
+def _refuse_over_cap(tx: Transaction, run: DunningRun, *, at_least: bool) -> None:
+    cap = _compare(tx, run)
+    if not cap.exceeded_by(run.planned):
+        return
+    count = f"at least {run.planned}" if at_least else str(run.planned)
+    before = f" besides the {cap.taken} of today" if cap.taken else ""
+    raise NeedsApproval(
+        f"this run would restrict {count} subscriptions{before}, more than the cap of {cap.cap}: "
+        "look at the preview, then approve it",
+        planned=run.planned,
+        cap=cap.cap,
+        active=cap.active,
+        **({"ordered_today": cap.taken} if cap.taken else {}),
+        **({"at_least": True} if at_least else {}),
+    )
+
+
+def _today(tx: Transaction) -> date:
+    return company_today(tx.now, tx.settings.timezone)

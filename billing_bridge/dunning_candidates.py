@@ -1,36 +1,36 @@
 """Finding who may have to be restricted, in the database: memory does not grow with the number of debtors.
 
-The query is a filter, not the decision. It counts for the cap and gives the ids of a chunk; `dunning_rules` decides
-each of them from amounts that are read under the locks.
+The query is a filter, not the decision: it knows days, amounts, notices and held weekdays, but no holidays. It gives
+the ids of a chunk; `dunning_rules` decides each of them from amounts that are read under the locks. A chunk takes the
+same few queries whatever its size.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import date, timedelta
 
 from sqlalchemy import ColumnElement, Date, Select, and_, case, exists, false, func, literal, or_, select
 
-from billing_bridge.dunning_rules import OpenInvoice, SuspensionRules, WantedOrder, decide, is_new
+from billing_bridge.dunning_facts import live_levels, read_facts
+from billing_bridge.dunning_rules import SuspensionRules, WantedOrder, decide, is_new
 from billing_bridge.models import BillingAccount, BillingMethod
+from billing_bridge.notice_models import DebtNotice
 from core.database import Transaction
 from provisioning.facts import Level, ServiceState
 from provisioning.models import Debt, RestrictionOrderRow, Subscription
 
-
-def count_candidates(tx: Transaction, day: date) -> dict[Level, int]:
-    """How many subscriptions a run of that day would order to each level."""
-    found = _candidates(tx, day).subquery()
-    totals = func.coalesce(func.sum(case((found.c.wants_total, 1), else_=0)), 0)
-    total, every = tx.session.execute(select(totals, func.count()).select_from(found)).one()
-    return {Level.TOTAL: int(total), Level.PARTIAL: int(every) - int(total)}
+ALL: frozenset[Level] = frozenset(Level)
 
 
-def candidate_ids(tx: Transaction, day: date, *, after: int, limit: int) -> list[int]:
+def candidate_ids(
+    tx: Transaction, day: date, *, levels: frozenset[Level] = ALL, after: int = 0, limit: int
+) -> list[int]:
     """The next subscriptions to look at, by id."""
-    query = _candidates(tx, day).where(Debt.subscription_id > after).order_by(Debt.subscription_id).limit(limit)
-    return [row.subscription_id for row in tx.session.execute(query)]
+    query = _candidates(tx, day, levels).where(Debt.subscription_id > after)
+    query = query.order_by(Debt.subscription_id).limit(limit)
+    return list(tx.session.scalars(query))
 
 
 def count_active(tx: Transaction) -> int:
@@ -38,21 +38,43 @@ def count_active(tx: Transaction) -> int:
     return tx.session.scalar(query) or 0
 
 
-def new_orders(tx: Transaction, ids: Collection[int], day: date) -> list[WantedOrder]:
-    """What the rules want for these subscriptions and no live order gives yet, in order of subscription."""
-    live = _live_levels(tx, ids)
-    wanted = decide(_late_invoices(tx, ids, day), _rules_of(tx, ids), day)
+def new_orders(
+    tx: Transaction, ids: Collection[int], day: date, *, levels: frozenset[Level] = ALL
+) -> list[WantedOrder]:
+    """What the rules want for these subscriptions and no live order gives yet, in order of subscription.
+
+    With some `levels` only, it is decided as if the others were switched off.
+    """
+    if not ids:
+        return []
+    facts = read_facts(tx, ids, day)
+    rules = {key: only(rule, levels) for key, rule in facts.rules.items()}
+    live = live_levels(tx, ids)
+    wanted = decide(facts.late, rules, day, facts.notices, facts.calendar)
     return [order for order in wanted if is_new(order, live[order.subscription_id])]
 
 
-def _candidates(tx: Transaction, day: date) -> Select[int, bool]:
+def only(rules: SuspensionRules, levels: frozenset[Level]) -> SuspensionRules:
+    """The rules with the other levels switched off."""
+    if levels >= ALL:
+        return rules
+    return replace(
+        rules,
+        total_days=rules.total_days if Level.TOTAL in levels else None,
+        partial_days=rules.partial_days if Level.PARTIAL in levels else None,
+    )
+
+
+def _candidates(tx: Transaction, day: date, levels: frozenset[Level]) -> Select[int]:
     """Subscriptions in service, late by their method's rules, not under an order that leaves nothing to add."""
-    methods = tx.session.scalars(select(BillingMethod)).all()
-    oldest, owed = func.min(Debt.due_on), func.sum(Debt.open_cents)
-    wants_total = _ripe(oldest, methods, day, lambda rules: rules.total_days)
-    wants_partial = _ripe(oldest, methods, day, lambda rules: rules.partial_days)
-    return (
-        select(Debt.subscription_id, wants_total.label("wants_total"))
+    methods = {row.id: only(row.rules, levels) for row in tx.session.scalars(select(BillingMethod))}
+    rules = {key: rule for key, rule in methods.items() if day.isoweekday() not in rule.held_weekdays}
+    announced = any(rule.notice_days for rule in rules.values())
+    oldest = func.min(case((_announced(rules, day), Debt.due_on))) if announced else func.min(Debt.due_on)
+    wants_total = _ripe(oldest, day, {key: rule.total_days for key, rule in rules.items()})
+    wants_partial = _ripe(oldest, day, {key: rule.partial_days for key, rule in rules.items()})
+    query = (
+        select(Debt.subscription_id)
         .join(Subscription, Subscription.id == Debt.subscription_id)
         .join(BillingAccount, BillingAccount.subscription_id == Debt.subscription_id)
         .join(BillingMethod, BillingMethod.id == BillingAccount.billing_method_id)
@@ -65,28 +87,30 @@ def _candidates(tx: Transaction, day: date) -> Select[int, bool]:
         )
         .group_by(Debt.subscription_id, BillingMethod.id)
         .having(
-            owed >= BillingMethod.minimum_open_cents,
+            func.sum(Debt.open_cents) >= BillingMethod.minimum_open_cents,
             or_(wants_total, and_(wants_partial, ~_under_order(Level.PARTIAL))),
         )
     )
+    notice_of_debt = and_(DebtNotice.subscription_id == Debt.subscription_id, DebtNotice.invoice_id == Debt.invoice_id)
+    return query.outerjoin(DebtNotice, notice_of_debt) if announced else query
 
 
-def _ripe(
-    oldest: ColumnElement[date],
-    methods: Sequence[BillingMethod],
-    day: date,
-    days_of: Callable[[SuspensionRules], int | None],
-) -> ColumnElement[bool]:
-    """Whether the oldest late invoice is as old as its method wants; never NULL."""
+def _announced(rules: dict[int, SuspensionRules], day: date) -> ColumnElement[bool]:
+    """Whether a debt's notice is old enough for its method, or none is needed."""
     cutoffs = {
-        method.id: literal(day - timedelta(days=days), Date)
-        for method in methods
-        if (days := days_of(method.rules)) is not None
+        key: literal(day - timedelta(days=rule.notice_days), Date) for key, rule in rules.items() if rule.notice_days
     }
+    cutoff = case(cutoffs, value=BillingMethod.id, else_=literal(date.min, Date))
+    return or_(BillingMethod.id.not_in(sorted(cutoffs)), DebtNotice.given_on <= cutoff)
+
+
+def _ripe(oldest: ColumnElement[date], day: date, days: dict[int, int | None]) -> ColumnElement[bool]:
+    """Whether the oldest late invoice is as old as its method wants; never NULL."""
+    cutoffs = {key: literal(day - timedelta(days=count), Date) for key, count in days.items() if count is not None}
     if not cutoffs:
         return false()
     cutoff = case(cutoffs, value=BillingMethod.id, else_=literal(date.min, Date))
-    return oldest <= cutoff
+    return func.coalesce(oldest, literal(date.max, Date)) <= cutoff
 
 
 def _under_order(level: Level) -> ColumnElement[bool]:
@@ -95,36 +119,3 @@ def _under_order(level: Level) -> ColumnElement[bool]:
         RestrictionOrderRow.level == level.value,
         RestrictionOrderRow.lapsed_at.is_(None),
     )
-
-
-def _late_invoices(tx: Transaction, ids: Collection[int], day: date) -> dict[int, list[OpenInvoice]]:
-    rows = tx.session.execute(
-        select(Debt.subscription_id, Debt.invoice_id, Debt.due_on, Debt.open_cents)
-        .where(Debt.subscription_id.in_(ids), Debt.open_cents > 0, Debt.due_on < day)
-        .order_by(Debt.subscription_id, Debt.due_on, Debt.invoice_id)
-    )
-    late: dict[int, list[OpenInvoice]] = defaultdict(list)
-    for row in rows:
-        late[row.subscription_id].append(OpenInvoice(row.invoice_id, row.due_on, row.open_cents))
-    return late
-
-
-def _rules_of(tx: Transaction, ids: Collection[int]) -> dict[int, SuspensionRules]:
-    rows = tx.session.execute(
-        select(BillingAccount.subscription_id, BillingMethod)
-        .join(BillingMethod, BillingMethod.id == BillingAccount.billing_method_id)
-        .where(BillingAccount.subscription_id.in_(ids))
-    )
-    return {subscription_id: method.rules for subscription_id, method in rows}
-
-
-def _live_levels(tx: Transaction, ids: Collection[int]) -> dict[int, set[Level]]:
-    rows = tx.session.execute(
-        select(RestrictionOrderRow.subscription_id, RestrictionOrderRow.level).where(
-            RestrictionOrderRow.subscription_id.in_(ids), RestrictionOrderRow.lapsed_at.is_(None)
-        )
-    )
-    live: dict[int, set[Level]] = defaultdict(set)
-    for subscription_id, level in rows:
-        live[subscription_id].add(Level(level))
-    return live

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import ColumnElement, and_, delete, select
 
 from billing_bridge import checks
 from billing_bridge.accounts import get_billing
@@ -13,8 +13,10 @@ from billing_bridge.amounts import InvoiceStatus
 from billing_bridge.charges import add_charge
 from billing_bridge.company_days import company_today, next_due_on
 from billing_bridge.debt_feed import lock_debtors, narrate_debtors, publish_debts
+from billing_bridge.foreign_invoices import refuse_foreign
 from billing_bridge.locks import lock_charges, lock_invoices, lock_subscriptions
 from billing_bridge.models import Charge, Invoice
+from billing_bridge.monthly_models import MonthlyBill
 from core.database import Transaction
 from core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from provisioning.checks import required_text
@@ -31,6 +33,7 @@ def issue_invoice(tx: Transaction, *, charge_ids: Sequence[int], due_on: date) -
         due_on=checks.due_date(due_on),
         amount_cents=sum(charge.amount_cents for charge in charges),
         paid_cents=0,
+        discount_cents=0,
         issued_at=tx.now,
         charges=charges,
     )
@@ -50,12 +53,20 @@ def charge_and_invoice(
     amount_cents: int,
     due_on: date | None = None,
     reference: date | None = None,
+    discount_cents: int = 0,
+    discount_days: int = 0,
 ) -> Invoice:
     """A charge and its invoice in one step; without `due_on` it is due on the account's next due day."""
     if due_on is None:
         due_on = next_due_on(company_today(tx.now, tx.settings.timezone), get_billing(tx, subscription_id).due_day)
     charge = add_charge(
-        tx, subscription_id=subscription_id, description=description, amount_cents=amount_cents, reference=reference
+        tx,
+        subscription_id=subscription_id,
+        description=description,
+        amount_cents=amount_cents,
+        reference=reference,
+        discount_cents=discount_cents,
+        discount_days=discount_days,
     )
     return issue_invoice(tx, charge_ids=[charge.id], due_on=due_on)
 
@@ -64,6 +75,7 @@ def cancel_invoice(tx: Transaction, *, invoice_id: int, note: str) -> Invoice:
     """Cancel an invoice that nothing was paid on; its charges go with it. NotAllowed otherwise."""
     text = required_text(note, "note", 2000, "billed twice")
     [invoice] = lock_invoices(tx, [invoice_id])
+    refuse_foreign(tx, [invoice])
     if invoice.cancelled_at is not None:
         raise NotAllowed(f"invoice {invoice_id} was cancelled on {invoice.cancelled_at:%Y-%m-%d}", status="CANCELLED")
     if invoice.paid_cents:
@@ -74,6 +86,7 @@ def cancel_invoice(tx: Transaction, *, invoice_id: int, note: str) -> Invoice:
     lock_debtors(tx, [invoice])
     before = {"status": invoice.status, "open_cents": invoice.open_cents}
     invoice.cancelled_at, invoice.cancel_note = tx.now, text
+    tx.session.execute(delete(MonthlyBill).where(MonthlyBill.invoice_id == invoice_id))
     narrate_debtors(tx, invoice, "invoice.cancelled", {"amount_cents": invoice.amount_cents}, text)
     tx.audit("cancel", "invoice", invoice_id, before, {"status": invoice.status, "open_cents": 0}, text)
     publish_debts(tx, [invoice])
@@ -110,11 +123,11 @@ def list_invoices(
 
 def has_status(status: str) -> ColumnElement[bool]:
     """The condition that `Invoice.status` is this one; InvalidInput for a word that is none."""
-    holds = Invoice.cancelled_at.is_(None)
+    holds, settled = Invoice.cancelled_at.is_(None), Invoice.paid_cents + Invoice.discount_cents
     conditions = {
         InvoiceStatus.OPEN: and_(holds, Invoice.paid_cents == 0),
-        InvoiceStatus.PARTIALLY_PAID: and_(holds, Invoice.paid_cents > 0, Invoice.paid_cents < Invoice.amount_cents),
-        InvoiceStatus.PAID: and_(holds, Invoice.paid_cents == Invoice.amount_cents),
+        InvoiceStatus.PARTIALLY_PAID: and_(holds, Invoice.paid_cents > 0, settled < Invoice.amount_cents),
+        InvoiceStatus.PAID: and_(holds, settled == Invoice.amount_cents),
         InvoiceStatus.CANCELLED: Invoice.cancelled_at.is_not(None),
     }
     if status not in set(InvoiceStatus):

@@ -17,7 +17,20 @@ from provisioning.checks import required_text
 
 MOST_DAYS = 365
 MOST_CENTS = 100_000_000
-RULES = ("total_enabled", "total_days", "partial_enabled", "partial_days", "minimum_open_cents")
+LAWFUL_WEEKDAYS = (5, 6, 7)
+"""Friday to Sunday: on these no restriction may start (law 14.015/2020)."""
+
+RULES = (
+    "total_enabled",
+    "total_days",
+    "partial_enabled",
+    "partial_days",
+    "minimum_open_cents",
+    "notice_days",
+    "held_weekdays",
+    "hold_holidays",
+    "hold_holiday_eves",
+)
 
 
 def add_billing_method(
@@ -29,8 +42,17 @@ def add_billing_method(
     partial_enabled: bool = True,
     partial_days: int = 15,
     minimum_open_cents: int = 0,
+    notice_days: int = 0,
+    held_weekdays: Sequence[int] = LAWFUL_WEEKDAYS,
+    hold_holidays: bool = True,
+    hold_holiday_eves: bool = True,
+    postpaid: bool = False,
 ) -> BillingMethod:
-    """Add a method, rules version 1. Days count from the due date; where both levels are on, partial comes first."""
+    """Add a method, rules version 1. Days count from the due date; where both levels are on, partial comes first.
+
+    Unless told otherwise no restriction starts from Friday to Sunday, on a holiday or on its eve, as the law wants.
+    `postpaid`: a month of service is due in the month after it.
+    """
     values = _checked(
         {
             "name": name,
@@ -39,6 +61,11 @@ def add_billing_method(
             "partial_enabled": partial_enabled,
             "partial_days": partial_days,
             "minimum_open_cents": minimum_open_cents,
+            "notice_days": notice_days,
+            "held_weekdays": list(held_weekdays),
+            "hold_holidays": hold_holidays,
+            "hold_holiday_eves": hold_holiday_eves,
+            "postpaid": postpaid,
         }
     )
     method = BillingMethod(created_at=tx.now, rule_version=1, **values)
@@ -133,6 +160,11 @@ def _checked(values: dict[str, object]) -> dict[str, object]:
         "partial_enabled": lambda value: _switch(value, "partial_enabled"),
         "partial_days": lambda value: _number(value, "partial_days", 1, MOST_DAYS, 15),
         "minimum_open_cents": lambda value: _number(value, "minimum_open_cents", 0, MOST_CENTS, 1000),
+        "notice_days": lambda value: _number(value, "notice_days", 0, MOST_DAYS, 15),
+        "held_weekdays": _weekdays,
+        "hold_holidays": lambda value: _switch(value, "hold_holidays"),
+        "hold_holiday_eves": lambda value: _switch(value, "hold_holiday_eves"),
+        "postpaid": lambda value: _switch(value, "postpaid"),
     }
     if unknown := set(values) - set(checks):
         raise InvalidInput(sorted(unknown)[0], f"one of {', '.join(checks)}", "total_days")
@@ -149,3 +181,12 @@ def _number(value: object, field: str, least: int, most: int, example: int) -> i
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise InvalidInput(field, f"a whole number from {least} to {most}", example)
     return value
+
+
+def _weekdays(value: object) -> list[int]:
+    """In order, each once; one day of the week at least stays free, or nothing could ever start."""
+    days: list[object] = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [None]
+    known = {day for day in days if isinstance(day, int) and not isinstance(day, bool) and 1 <= day <= 7}
+    if len(known) != len(set(map(str, days))) or len(known) > 6:
+        raise InvalidInput("held_weekdays", "at most six days of the week, 1 (Monday) to 7 (Sunday)", [5, 6, 7])
+    return sorted(known)

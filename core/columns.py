@@ -6,7 +6,8 @@ import ipaddress
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, String
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Dialect, Integer, LargeBinary, String
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
 
 from core.secrets import Keyring, Secret
@@ -15,6 +16,26 @@ Id = BigInteger().with_variant(Integer(), "sqlite")
 """Primary keys: SQLite only numbers rows by itself for INTEGER."""
 
 JsonDict = JSON(none_as_null=True)
+"""JSON: objects and lists alike. A column that is added to a table takes `JsonDefault` as its server_default."""
+
+
+class JsonDefault(ColumnElement[Any]):
+    """A `server_default` of a JSON column, written as PostgreSQL gives it back: it cannot compare JSON otherwise."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+@compiles(JsonDefault)
+def _plain_default(element: JsonDefault, _compiler: Any, **_options: Any) -> str:
+    return f"'{element.text}'"
+
+
+@compiles(JsonDefault, "postgresql")
+def _typed_default(element: JsonDefault, _compiler: Any, **_options: Any) -> str:
+    return f"'{element.text}'::json"
+
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 

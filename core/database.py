@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
@@ -80,6 +80,22 @@ class Transaction:
                 note=redact_text(note),
             )
         )
+
+    def audit_each(self, action: str, entity: str, afters: Mapping[int, Mapping[str, object]]) -> None:
+        """One line of the audit trail for each thing (by id) that a mass change made; in one statement."""
+        same = {
+            "at": self.now,
+            "actor": self.actor.name,
+            "source": self.actor.source,
+            "request_id": self.actor.request_id,
+            "action": action,
+            "entity": entity,
+            "before": None,
+            "note": "",
+        }
+        rows = [{**same, "entity_id": str(key), "after": presentable(after)} for key, after in afters.items()]
+        if rows:
+            self.session.execute(insert(AuditEntry), rows)
 
     def enqueue(
         self,

@@ -86,6 +86,26 @@ class Forbidden(CatracaError):
         self.permission = permission
 
 
+class NeedsConfirmation(CatracaError):
+    """It cannot be taken back: `extras` show what would happen, and the caller has to say so once more."""
+
+    status = 409
+    slug = "needs-confirmation"
+    title = "This cannot be taken back: confirm it"
+
+
+class TooManyTries(CatracaError):
+    """The same thing was tried too often; `retry_after` seconds from now it may be tried again."""
+
+    status = 429
+    slug = "too-many-tries"
+    title = "Too many tries"
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.retry_after = retry_after
+
+
 class Unavailable(CatracaError):
     """A part of the product is out of reach for now; nothing was changed."""
 

@@ -122,6 +122,16 @@ class Settings(BaseSettings):
         description="A run that restricts more than this share of active subscriptions needs approval",
     )
     suspension_cap_minimum: int = Field(10, ge=0, description="A run may always restrict this many")
+    approval_hours: int = Field(24, ge=1, le=720, description="Hours that a run over the cap waits for approval")
+    fine_due_days: int = Field(10, ge=0, le=365, description="Days until the fine of a cancellation is due")
+    company_name: str = Field("", max_length=120, description="The company's name, as receipts print it")
+    company_document: str = Field("", max_length=40, description="The company's CNPJ, as receipts print it")
+    feed_stale_hours: int = Field(
+        26,
+        ge=1,
+        le=8760,
+        description="A billing source that we ask counts as failing when its last full comparison is older than this",
+    )
     trust_max_days: int = Field(10, ge=1, description="Longest trust unblock, in days")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")

@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.among import among
@@ -109,6 +109,29 @@ def withdraw_prefixes(tx: Transaction, *, subscription_id: int) -> tuple[Prefix,
     mine = select(RoutedPrefix).where(RoutedPrefix.subscription_id == subscription_id)
     rows = tx.session.scalars(mine.order_by(RoutedPrefix.id).with_for_update()).all()
     return tuple(_withdraw(tx, row) for row in rows)
+
+
+def move_prefixes(tx: Transaction, *, from_subscription: int, to_subscription: int) -> tuple[Prefix, ...]:
+    """Hand all that is routed to one subscription on to another that has nothing, as when it migrates; gives it.
+
+    InvalidInput when both are one; Conflict when the second has prefixes of its own.
+    """
+    if from_subscription == to_subscription:
+        raise InvalidInput("to_subscription", "another subscription than the one that has them", to_subscription + 1)
+    lock_plan(tx)
+    if own := prefixes_of(tx, [to_subscription]).get(to_subscription):
+        detail = f"{own[0].network} is routed to subscription {to_subscription} already; withdraw it first"
+        raise Conflict(detail, network=str(own[0].network))
+    mine = select(RoutedPrefix).where(RoutedPrefix.subscription_id == from_subscription)
+    rows = tx.session.scalars(mine.order_by(RoutedPrefix.id).with_for_update()).all()
+    for row in rows:
+        row.subscription_id = to_subscription
+        before, after = {"subscription_id": from_subscription}, {"subscription_id": to_subscription}
+        tx.audit("move", "routed_prefix", _prefix(row).network, before, after)
+    made = update(ReservedRange).where(ReservedRange.purpose == _reservation(from_subscription))
+    tx.session.execute(made.values(purpose=_reservation(to_subscription)))
+    tx.session.flush()
+    return tuple(_prefix(row) for row in rows)
 
 
 def prefixes_of(tx: Transaction, subscription_ids: Iterable[int]) -> Mapping[int, tuple[Prefix, ...]]:

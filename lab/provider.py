@@ -36,6 +36,7 @@ def found_provider(api: Api, nas_address: str, coa_port: int) -> Provider:
     method = api.post(
         "/billing-methods", name="Boleto", partial_enabled=True, partial_days=5,
         total_enabled=True, total_days=15, minimum_open_cents=1000,
+        held_weekdays=[], hold_holidays=False, hold_holiday_eves=False,  # the story is told on any day
     )  # fmt: skip
     maria = _subscriber(api, "Maria da Silva", "390.533.447-05", plan["id"], login=MARIA, password=MARIA_PASSWORD)
     joao = _subscriber(api, "Padaria do João Ltda", "11.222.333/0001-81", plan["id"], mac=JOAO_MAC)

@@ -61,7 +61,7 @@ def steps_for_nas(tx: Transaction, nas: Nas) -> list[Step]:
             continue
         desired, since = answers[session.subscription_id]
         action = plan(
-            _observed(session, desired),
+            observation(session, desired),
             desired,
             since,
             VENDORS[nas.vendor],
@@ -143,6 +143,7 @@ def _suspects(tx: Transaction, nas_id: int) -> Sequence[Session]:
             Session.stopped_at.is_(None),
             or_(
                 Session.granted_fingerprint != Subscription.desired_fingerprint,
+                Subscription.desired_fingerprint == "",  # it has to end, even where the NAS echoed no Class
                 and_(
                     Session.acked_fingerprint != "",
                     Session.acked_fingerprint != Subscription.desired_fingerprint,
@@ -173,7 +174,8 @@ def _last_tries(tx: Transaction, nas_id: int) -> dict[int, datetime]:
     return {row.session_id: row.tried_at for row in tx.session.execute(query)}
 
 
-def _observed(session: Session, desired: Grant | Denial) -> Observed:
+def observation(session: Session, desired: Grant | Denial) -> Observed:
+    """What is known of a session, as the plan wants it."""
     fingerprint = desired.fingerprint if isinstance(desired, Grant) else ""
     return Observed(
         started_at=session.started_at,

@@ -52,6 +52,7 @@ _COLUMNS = (
     Subscription.bound_mac,
     Subscription.allowed_nas_id,
     Subscription.allowed_nas_port,
+    Subscription.migrates_from_id,
     Plan.download_bps,
     Plan.upload_bps,
     Plan.reduced_download_bps,
@@ -62,6 +63,10 @@ _COLUMNS = (
     Plan.ipv6_pool,
     Plan.delegated_ipv6_pool,
 )
+
+
+_UNREAD = frozenset({"evidence"})
+"""Big and beside the point: no state follows from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,8 @@ class _Related:
         self.overrides: dict[int, list[SpeedOverride]] = defaultdict(list)
         self.orders: dict[int, list[RestrictionOrder]] = defaultdict(list)
         for row in _rows(session, PauseRow, ids):
-            self.pauses[row.subscription_id].append(Pause(row.since, row.until, row.note, row.id))
+            pause = Pause(row.since, row.until, row.note, row.id, row.return_note, row.ended_by)
+            self.pauses[row.subscription_id].append(pause)
         for row in _rows(session, TrustUnblockRow, ids):
             self.trusts[row.subscription_id].append(TrustUnblock(row.since, row.until, row.note, row.id))
         for row in _rows(session, SpeedOverrideRow, ids):
@@ -133,7 +139,7 @@ def order_fact(row: Any) -> RestrictionOrder:
 
 
 def _rows(session: Session, table: Any, ids: Sequence[int]) -> Sequence[Row[Any]]:
-    columns = table.__table__.columns
+    columns = [column for column in table.__table__.columns if column.name not in _UNREAD]
     query = select(*columns).where(among(session, table.subscription_id, ids))
     return session.execute(query.order_by(table.id)).all()
 
@@ -156,6 +162,8 @@ def _known(row: Any, related: _Related, address: IPv4Address | None, prefixes: S
         routes=tuple(prefix.network for prefix in prefixes if prefix.purpose is Purpose.ROUTE),
         installed_at=row.installed_at,
         cancelled_at=row.cancelled_at,
+        awaits_migration=row.migrates_from_id is not None,
+        migrates_from_id=row.migrates_from_id,
         pauses=tuple(related.pauses.get(row.id, ())),
         trusts=tuple(related.trusts.get(row.id, ())),
         orders=tuple(related.orders.get(row.id, ())),

@@ -61,12 +61,14 @@ class SpeedOverride:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Service stopped at the subscriber's own request."""
+    """Service stopped at the subscriber's own request; `ended_by`: who ended it before its time, "" for nobody."""
 
     since: datetime
     until: datetime | None
     note: str = ""
     id: int = 0
+    return_note: str = ""
+    ended_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Facts:
     installed_at: datetime | None = None
     cancelled_at: datetime | None = None
     awaits_migration: bool = False
+    migrates_from_id: int | None = None
     pauses: tuple[Pause, ...] = ()
     trusts: tuple[TrustUnblock, ...] = ()
     orders: tuple[RestrictionOrder, ...] = ()

@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Date, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, Index, Integer, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from core.columns import Id, JsonDict, SecretText, UtcDateTime
+from core.columns import Id, JsonDefault, JsonDict, SecretText, UtcDateTime
 from core.database import Base
 from core.secrets import Secret
 
 _NOT_CANCELLED = text("cancelled_at IS NULL")
+_WAITING_TO_MIGRATE = text("installed_at IS NULL AND cancelled_at IS NULL")
 _LEARNING = text("mac_binding = 'learn' AND bound_mac IS NULL")
 
 
@@ -64,6 +65,9 @@ class Subscription(Base):
     Where it may be used: `session_limit` sessions at once (0: any number), from `bound_mac` once `mac_binding` ("off",
     "learn", "pinned") has one, only at `allowed_nas_id` and there at `allowed_nas_port`, where they are set. Sessions
     up to the number `mac_learns_after` teach no address.
+
+    `price_cents`: its own price; None: the plan's. `migrates_from_id`: the subscription that it takes or took the place
+    of; until it is installed it awaits that migration, one for each old subscription.
     """
 
     __tablename__ = "subscription"
@@ -73,6 +77,13 @@ class Subscription(Base):
         ),
         Index("uq_subscription_mac", "mac", unique=True, sqlite_where=_NOT_CANCELLED, postgresql_where=_NOT_CANCELLED),
         Index("ix_subscription_state", "state", "id"),
+        Index(
+            "uq_subscription_migrates_from",
+            "migrates_from_id",
+            unique=True,
+            sqlite_where=_WAITING_TO_MIGRATE,
+            postgresql_where=_WAITING_TO_MIGRATE,
+        ),
         Index("ix_subscription_learning", "id", sqlite_where=_LEARNING, postgresql_where=_LEARNING),
     )
 
@@ -98,13 +109,19 @@ class Subscription(Base):
     mac_learns_after: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     allowed_nas_id: Mapped[int | None] = mapped_column(BigInteger)
     allowed_nas_port: Mapped[str] = mapped_column(String(128), default="", server_default=text("''"))
+    price_cents: Mapped[int | None] = mapped_column(BigInteger)
+    migrates_from_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
 
     subscriber: Mapped[Subscriber] = relationship(lazy="joined", innerjoin=True)
     plan: Mapped[Plan] = relationship(lazy="joined", innerjoin=True)
 
 
 class TrustUnblockRow(Base):
-    """A trust unblock. `until` is mandatory; ending it early moves `until` to that instant."""
+    """A trust unblock. `until` is mandatory; ending it early moves `until` to that instant.
+
+    Granted under version `rule_version` of the rules (0: the settings' own), through `channel` (operator,
+    self-service); `beyond_rules`: somebody with the permission granted what they refuse.
+    """
 
     __tablename__ = "trust_unblock"
 
@@ -114,6 +131,10 @@ class TrustUnblockRow(Base):
     until: Mapped[datetime] = mapped_column(UtcDateTime)
     note: Mapped[str] = mapped_column(Text)
     granted_by: Mapped[str] = mapped_column(String(120))
+    rule_version: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    protocol: Mapped[str] = mapped_column(String(32), default="", server_default=text("''"))
+    channel: Mapped[str] = mapped_column(String(64), default="operator", server_default="operator")
+    beyond_rules: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
 
 
 class SpeedOverrideRow(Base):
@@ -131,7 +152,10 @@ class SpeedOverrideRow(Base):
 
 
 class PauseRow(Base):
-    """A pause at the subscriber's request, with or without a planned end."""
+    """A pause at the subscriber's request, with or without a planned end.
+
+    `return_note` is for whoever sees it come back; `ended_by` is who ended it before its time, "" for nobody.
+    """
 
     __tablename__ = "pause"
 
@@ -140,10 +164,12 @@ class PauseRow(Base):
     since: Mapped[datetime] = mapped_column(UtcDateTime)
     until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     note: Mapped[str] = mapped_column(Text, default="")
+    return_note: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
+    ended_by: Mapped[str] = mapped_column(String(120), default="", server_default=text("''"))
 
 
 class RestrictionOrderRow(Base):
-    """An order to restrict, with the invoices and the rule that justified it."""
+    """An order to restrict, with the invoices and the rule that justified it; `evidence` is what it was decided by."""
 
     __tablename__ = "restriction_order"
 
@@ -157,6 +183,8 @@ class RestrictionOrderRow(Base):
     rule: Mapped[str] = mapped_column(String(120), default="")
     run: Mapped[str] = mapped_column(String(64), default="")
     ordered_by: Mapped[str] = mapped_column(String(120))
+    evidence: Mapped[dict[str, Any]] = mapped_column(JsonDict, default=dict, server_default=JsonDefault("{}"))
+    rule_version: Mapped[int | None] = mapped_column(Integer)
 
 
 class Debt(Base):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from sqlalchemy.exc import IntegrityError
 
 from core.database import Transaction
@@ -13,6 +13,7 @@ from provisioning.checks import optional_text, rate, required_text
 from provisioning.models import Plan
 
 _MOST_CENTS = 100_000_000
+_COPIED = tuple(column.key for column in inspect(Plan).column_attrs if column.key not in ("id", "created_at"))
 
 
 def add_plan(
@@ -69,11 +70,31 @@ def change_plan(tx: Transaction, *, plan_id: int, **changes: object) -> Plan:
     return plan
 
 
+def clone_plan(tx: Transaction, *, plan_id: int, name: str, **changes: object) -> Plan:
+    """A new plan like this one, but for its name and for `changes` (any field that a plan has)."""
+    source = get_plan(tx, plan_id)
+    different = {"name": name, **changes}
+    same = {key: getattr(source, key) for key in _COPIED if key not in different}
+    plan = Plan(created_at=tx.now, **same, **_checked(different))
+    _refuse_half_reduced(plan)
+    _store(tx, plan)
+    shown = {key: getattr(plan, key) for key in different}
+    tx.audit("clone", "plan", plan.id, {"cloned_from": source.id, "name": source.name}, shown)
+    return plan
+
+
 def get_plan(tx: Transaction, plan_id: int) -> Plan:
     plan = tx.session.get(Plan, plan_id)
     if plan is None:
         raise NotFound("plan", plan_id)
     return plan
+
+
+def checked_price(value: object) -> int:
+    """Whole cents a month."""
+    if not isinstance(value, int) or not 0 <= value <= _MOST_CENTS:
+        raise InvalidInput("price_cents", f"whole cents from 0 to {_MOST_CENTS}", 9990)
+    return value
 
 
 def _store(tx: Transaction, plan: Plan) -> None:
@@ -97,7 +118,7 @@ def _refuse_half_reduced(plan: Plan) -> None:
 def _checked(values: dict[str, object]) -> dict[str, object]:
     checks: dict[str, Callable[[object], object]] = {
         "name": lambda value: required_text(str(value), "name", 120, "Fibra 500 Mega"),
-        "price_cents": _price,
+        "price_cents": checked_price,
         "download_bps": lambda value: _rate(value, "download_bps"),
         "upload_bps": lambda value: _rate(value, "upload_bps"),
         "reduced_download_bps": lambda value: None if value is None else _rate(value, "reduced_download_bps"),
@@ -118,9 +139,3 @@ def _rate(value: object, field: str) -> int:
     if not isinstance(value, int):
         raise InvalidInput(field, "a whole number of bits per second", 50_000_000)
     return rate(value, field)
-
-
-def _price(value: object) -> int:
-    if not isinstance(value, int) or not 0 <= value <= _MOST_CENTS:
-        raise InvalidInput("price_cents", f"whole cents from 0 to {_MOST_CENTS}", 9990)
-    return value

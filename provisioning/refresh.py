@@ -8,23 +8,29 @@ transaction; doing it again without a change of facts writes nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
+from typing import cast
 
-from sqlalchemy import update
+from sqlalchemy import Table, bindparam, update
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
 
 from core.database import Transaction
 from provisioning.fact_store import Known, load_known, rules_from
 from provisioning.facts import ServiceRules, ServiceState
 from provisioning.models import Subscription
 from provisioning.service_state import next_change_at, service_state, spans_from
-from provisioning.timeline import narrate
+from provisioning.timeline import narrate, narrate_states
 from radius import records, replica
 from radius.policy import Denial, Grant, Span
 from radius.sessions import nas_ids_with_open_sessions
 
 CHUNK = 500
+_TABLE = cast("Table", Subscription.__table__)
 
 
 def refresh(tx: Transaction, subscription_ids: Sequence[int], *, republish: bool = False) -> int:
@@ -33,18 +39,29 @@ def refresh(tx: Transaction, subscription_ids: Sequence[int], *, republish: bool
     published: list[int] = []
     ids = sorted(set(subscription_ids))
     for start in range(0, len(ids), CHUNK):
+        news = _News()
         for known in load_known(tx, ids[start : start + CHUNK], lock=True):
-            if _refresh_one(tx, known, rules_from(tx.settings), republish):
+            if _refresh_one(tx, known, rules_from(tx.settings), republish, news):
                 published.append(known.subscription_id)
+        narrate_states(tx, news.changes)
+        _remember(tx, news.values)
     for nas_id in nas_ids_with_open_sessions(tx, published):
         tx.enqueue("converge", str(nas_id))
     return len(published)
 
 
-def _refresh_one(tx: Transaction, known: Known, rules: ServiceRules, republish: bool) -> bool:
+@dataclass
+class _News:
+    """What the evaluation of a chunk is to leave in the database: changes of state to tell, columns by subscription."""
+
+    changes: list[tuple[int, tuple[str, str]]] = field(default_factory=list)
+    values: dict[int, dict[str, object]] = field(default_factory=dict)
+
+
+def _refresh_one(tx: Transaction, known: Known, rules: ServiceRules, republish: bool, news: _News) -> bool:
     spans = spans_from(known.facts, rules, tx.now)
     state = service_state(known.facts, rules, tx.now).state.value
-    following = next_change_at(known.facts, rules, tx.now)
+    following = spans[0].until
     digest = _digest(known, spans)
     fingerprint = fingerprint_of(spans)
     # A cancelled subscription's login may be somebody else's by now: its record goes once, at the cancellation.
@@ -55,13 +72,22 @@ def _refresh_one(tx: Transaction, known: Known, rules: ServiceRules, republish: 
         known.next_change_at,
     ):
         return False
-    for states in pairwise((*_states_passed(known, rules, tx.now), state)):
-        if states[0] != states[1]:
-            narrate(tx, known.subscription_id, "state.changed", states=states)
+    _tell_returns(tx, known)
+    passed = pairwise((*_states_passed(known, rules, tx.now), state))
+    news.changes += [(known.subscription_id, states) for states in passed if states[0] != states[1]]
     if publish:
         _publish(tx, known, spans)
-    _remember(tx, known, state, fingerprint, following, digest)
+    news.values[known.subscription_id] = _concluded(tx, known, state, fingerprint, following, digest)
     return publish
+
+
+def _tell_returns(tx: Transaction, known: Known) -> None:
+    """The pauses whose time has come since the last evaluation, each with the note for its return."""
+    untold = known.next_change_at
+    for pause in known.facts.pauses:
+        if untold is not None and pause.until is not None and not pause.ended_by and untold <= pause.until <= tx.now:
+            details = {"since": pause.since, "until": pause.until}
+            narrate(tx, known.subscription_id, "pause.ended", details=details, note=pause.return_note)
 
 
 def _states_passed(known: Known, rules: ServiceRules, now: datetime) -> Iterator[str]:
@@ -73,9 +99,9 @@ def _states_passed(known: Known, rules: ServiceRules, now: datetime) -> Iterator
         at = next_change_at(known.facts, rules, at)
 
 
-def _remember(
+def _concluded(
     tx: Transaction, known: Known, state: str, fingerprint: str, following: datetime | None, digest: str
-) -> None:
+) -> dict[str, object]:
     values: dict[str, object] = {
         "state": state,
         "desired_fingerprint": fingerprint,
@@ -86,8 +112,20 @@ def _remember(
         values["state_since"] = tx.now
     if fingerprint != known.desired_fingerprint:
         values["desired_since"] = tx.now
-    statement = update(Subscription).where(Subscription.id == known.subscription_id).values(values)
-    tx.session.execute(statement, execution_options={"synchronize_session": "evaluate"})
+    return values
+
+
+def _remember(tx: Transaction, concluded: Mapping[int, Mapping[str, object]]) -> None:
+    """Write the columns, in one statement for all that write the same ones; objects of the session follow."""
+    alike: dict[tuple[str, ...], list[dict[str, object]]] = defaultdict(list)
+    for key, values in concluded.items():
+        alike[tuple(values)].append({"the_id": key, **{f"new_{name}": value for name, value in values.items()}})
+        known = tx.session.identity_map.get(identity_key(Subscription, key))
+        for name, value in values.items() if known is not None else ():
+            set_committed_value(known, name, value)
+    for names, rows in alike.items():
+        statement = update(_TABLE).where(_TABLE.c.id == bindparam("the_id"))
+        tx.session.connection().execute(statement.values({name: bindparam(f"new_{name}") for name in names}), rows)
 
 
 def fingerprint_of(spans: Sequence[Span]) -> str:

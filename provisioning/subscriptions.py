@@ -11,9 +11,12 @@ from core.secrets import Secret
 from provisioning import checks
 from provisioning.fact_store import load_known
 from provisioning.models import Subscription
-from provisioning.plans import get_plan
+from provisioning.plan_switches import switch_locked
+from provisioning.plans import checked_price, get_plan
+from provisioning.prices import price_of
 from provisioning.refresh import access_records, refresh
 from provisioning.subscribers import get_subscriber
+from provisioning.succession import take_over
 from provisioning.timeline import narrate
 from radius import replica
 from radius.mac_address import read_mac
@@ -54,27 +57,48 @@ def open_subscription(
     return subscription
 
 
-def activate(tx: Transaction, *, subscription_id: int) -> Subscription:
-    """The installation is done: from now on the subscription has service."""
-    subscription = lock_subscription(tx, subscription_id)
+def activate(tx: Transaction, *, subscription_id: int, note: str = "") -> Subscription:
+    """The installation is done: from now on the subscription has service.
+
+    One that awaits a migration takes the place of the old one by it, which is cancelled.
+    """
+    *olds, subscription = lock_pair(tx, subscription_id)
     if subscription.installed_at is not None:
         raise NotAllowed(f"subscription {subscription_id} was installed on {subscription.installed_at:%Y-%m-%d}")
     subscription.installed_at = tx.now
-    narrate(tx, subscription_id, "installed")
-    tx.audit("activate", "subscription", subscription_id, after={"installed_at": tx.now})
+    narrate(tx, subscription_id, "installed", note=note)
+    tx.audit("activate", "subscription", subscription_id, after={"installed_at": tx.now}, note=note)
+    for old in olds:
+        take_over(tx, old, subscription, note)
     refresh(tx, [subscription_id])
     return subscription
 
 
-def switch_plan(tx: Transaction, *, subscription_id: int, plan_id: int, note: str = "") -> Subscription:
-    """Move the subscription to another plan, at once."""
+def switch_plan(
+    tx: Transaction, *, subscription_id: int, plan_id: int, change_price: bool = True, note: str = ""
+) -> Subscription:
+    """Move the subscription to another plan, at once.
+
+    `change_price`: it costs what the new plan costs; otherwise it keeps what it cost so far, as a price of its own.
+    """
     subscription = lock_subscription(tx, subscription_id)
-    before, after = subscription.plan, get_plan(tx, plan_id)
-    subscription.plan_id, subscription.plan = after.id, after
-    changed = ({"plan": before.name}, {"plan": after.name})
-    narrate(tx, subscription_id, "plan.switched", details={"from": before.name, "to": after.name}, note=note)
-    tx.audit("switch-plan", "subscription", subscription_id, *changed, note=note)
+    switch_locked(tx, [subscription], get_plan(tx, plan_id), change_price=change_price, note=note)
     refresh(tx, [subscription_id])
+    return subscription
+
+
+def change_price(
+    tx: Transaction, *, subscription_id: int, price_cents: int | None = None, note: str = ""
+) -> Subscription:
+    """Give the subscription a price of its own, in cents a month; None: from now on it costs what its plan costs."""
+    subscription = lock_subscription(tx, subscription_id)
+    before = {"price_cents": price_of(subscription), "own_price": subscription.price_cents is not None}
+    subscription.price_cents = None if price_cents is None else checked_price(price_cents)
+    after = {"price_cents": price_of(subscription), "own_price": price_cents is not None}
+    told = {"from_cents": before["price_cents"], "to_cents": after["price_cents"], "own_price": after["own_price"]}
+    text = checks.optional_text(note, "note", 2000, "agreed when the contract was renewed")
+    narrate(tx, subscription_id, "price.changed", details=told, note=text)
+    tx.audit("change-price", "subscription", subscription_id, before, after, note=text)
     return subscription
 
 
@@ -125,6 +149,18 @@ def lock_subscription(tx: Transaction, subscription_id: int) -> Subscription:
             state="CANCELLED",
         )
     return subscription
+
+
+def lock_pair(tx: Transaction, subscription_id: int) -> list[Subscription]:
+    """The subscription, locked; before it, where it awaits a migration, the old one, which has the lower id.
+
+    NotAllowed when one of them is cancelled.
+    """
+    links = (Subscription.migrates_from_id, Subscription.installed_at)
+    row = tx.session.execute(select(*links).where(Subscription.id == subscription_id)).one_or_none()
+    if row is None or row.migrates_from_id is None or row.installed_at is not None:
+        return [lock_subscription(tx, subscription_id)]
+    return [lock_subscription(tx, row.migrates_from_id), lock_subscription(tx, subscription_id)]
 
 
 def normal_mac(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from billing_bridge.accounts import set_billing
@@ -25,8 +26,12 @@ def make_method(
     total_days: int | None = 30,
     partial_days: int | None = 15,
     minimum_open_cents: int = 1000,
+    notice_days: int = 0,
+    held_weekdays: Sequence[int] = (),
+    hold_holidays: bool = False,
+    hold_holiday_eves: bool = False,
 ) -> BillingMethod:
-    """Partial after 15 days, total after 30, from R$ 10,00; None switches a level off."""
+    """Partial after 15 days, total after 30, from R$ 10,00, on any day; None switches a level off."""
     return add_billing_method(
         tx,
         name=name,
@@ -35,6 +40,10 @@ def make_method(
         partial_enabled=partial_days is not None,
         partial_days=partial_days or 15,
         minimum_open_cents=minimum_open_cents,
+        notice_days=notice_days,
+        held_weekdays=held_weekdays,
+        hold_holidays=hold_holidays,
+        hold_holiday_eves=hold_holiday_eves,
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.types import JSON, Boolean, Date, DateTime, Float, Integer, Larg
 
 INSTANT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ADDRESS = b"\x0a\x00\x00\x01"
-CHOSEN: dict[str, Any] = {"family": 4, "given_address.state": "assigned"}
+CHOSEN: dict[str, Any] = {"family": 4, "given_address.state": "assigned", "discount_cents": 0}
 """Values that check constraints ask for, by column or by table and column."""
 
 

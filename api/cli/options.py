@@ -1,8 +1,8 @@
 """From a field's schema to an option of the command line, and from what was typed to what the API is sent.
 
-The API validates; here a word only becomes the JSON type that the field has. `null` empties a field that may be
-empty. A secret is never a word of the command line, where the shell's history and the process list would show it:
-its option takes `-` and the value comes from the prompt, or from a line of standard input.
+The API validates; here a word only becomes the JSON type that the field has. `null` empties a list, and a field that
+may be empty. A secret is never a word of the command line, where the shell's history and the process list would show
+it: its option takes `-` and the value comes from the prompt, or from a line of standard input.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _value(name: str, value: Any, schema: Json, operation: Operation) -> Any:
         return ask_secret(name)
     if schema.get("type") == "array":
         items = resolve(schema.get("items", {}), operation.schemas)
-        return [_entry(name, word, items) for word in value]
+        return [] if tuple(value) == (NOTHING,) else [_entry(name, word, items) for word in value]
     return _json(name, value) if schema.get("type") == "object" else value
 
 

@@ -35,7 +35,8 @@ class VerbGroup(click.Group):
         return next((make_verb(item) for item in self._mine() if item.operation_id == wanted), None)
 
     def _mine(self) -> list[Operation]:
-        return [item for item in document_operations() if item.operation_id.partition(".")[0] == self.name]
+        mine = [item for item in document_operations() if item.operation_id.partition(".")[0] == self.name]
+        return [item for item in mine if not item.signed]  # what asks for a sender's signature is for machines
 
 
 @cache

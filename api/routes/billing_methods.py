@@ -20,6 +20,7 @@ from provisioning.debts import open_debts
 from provisioning.subscriptions import get_subscription
 
 router = APIRouter(prefix="/api/v1", tags=["billing-method"])
+Weekdays = Annotated[list[Int], Field(max_length=7)]
 MethodId = Annotated[PathKey, Path(description="The billing method's id", examples=[2])]
 SubscriptionId = Annotated[PathKey, Path(description="The subscription's id", examples=[12])]
 
@@ -31,6 +32,15 @@ class MethodIn(Body):
     partial_enabled: Flag = Field(True, description="Whether late subscriptions are reduced first", examples=[True])
     partial_days: Int = Field(15, description="After how many days from the due date", examples=[15])
     minimum_open_cents: Cents = Field(0, description="Nobody who owes less is restricted", examples=[1000])
+    notice_days: Int = Field(0, description="How many days before it the notice is given; 0: none", examples=[15])
+    held_weekdays: Weekdays = Field(
+        list(methods.LAWFUL_WEEKDAYS),
+        description="Days of the week on which no restriction starts: 1 Monday to 7 Sunday",
+        examples=[[5, 6, 7]],
+    )
+    hold_holidays: Flag = Field(True, description="Whether none starts on a holiday", examples=[True])
+    hold_holiday_eves: Flag = Field(True, description="Whether none starts on its eve", examples=[True])
+    postpaid: Flag = Field(False, description="Whether a month is paid in the month after it", examples=[False])
 
 
 class MethodChange(Change):
@@ -46,6 +56,17 @@ class MethodChange(Change):
     minimum_open_cents: Cents = Field(
         default_factory=int, description="Nobody who owes less is restricted", examples=[2000]
     )
+    notice_days: Int = Field(
+        default_factory=int, description="How many days before it the notice is given; 0: none", examples=[15]
+    )
+    held_weekdays: Weekdays = Field(
+        default_factory=list, description="Days of the week on which no restriction starts", examples=[[5, 6, 7]]
+    )
+    hold_holidays: Flag = Field(default_factory=bool, description="Whether none starts on a holiday", examples=[True])
+    hold_holiday_eves: Flag = Field(default_factory=bool, description="Whether none starts on its eve", examples=[True])
+    postpaid: Flag = Field(
+        default_factory=bool, description="Whether a month is paid in the month after it", examples=[True]
+    )
 
 
 class Rules(View):
@@ -54,6 +75,12 @@ class Rules(View):
     partial_enabled: bool = Field(description="Whether late subscriptions are reduced first", examples=[True])
     partial_days: int = Field(description="After how many days from the due date", examples=[15])
     minimum_open_cents: int = Field(description="Nobody who owes less is restricted", examples=[1000])
+    notice_days: int = Field(description="How many days before it the notice is given; 0: none", examples=[15])
+    held_weekdays: list[int] = Field(
+        description="Days of the week on which no restriction starts: 1 Monday to 7 Sunday", examples=[[5, 6, 7]]
+    )
+    hold_holidays: bool = Field(description="Whether none starts on a holiday", examples=[True])
+    hold_holiday_eves: bool = Field(description="Whether none starts on its eve", examples=[True])
 
 
 class MethodView(Rules):
@@ -64,6 +91,7 @@ class MethodView(Rules):
     id: int = Field(description="The method's id", examples=[2])
     name: str = Field(description="The method's name", examples=["Boleto"])
     rule_version: int = Field(description="Which version of its rules holds", examples=[1])
+    postpaid: bool = Field(description="Whether a month is paid in the month after it", examples=[False])
     created_at: Instant = Field(description="When it was added", examples=["2026-03-02T12:00:00Z"])
 
 
@@ -76,6 +104,10 @@ class VersionView(Rules):
 class AccountIn(Body):
     billing_method_id: Key = Field(description="The method that bills it", examples=[2])
     due_day: Int = Field(description="1 to 28, or 31 for the last day of each month", examples=[10])
+    own_invoice: Flag | None = Field(
+        None, description="Whether it shares no invoice with the subscriber's other services; null: as it was",
+        examples=[False],
+    )  # fmt: skip
 
 
 class AccountView(View):
@@ -83,6 +115,7 @@ class AccountView(View):
     billing_method_id: int = Field(description="The method that bills it", examples=[2])
     billing_method_name: str = Field(description="Its name", examples=["Boleto"])
     due_day: int = Field(description="On which day it is due", examples=[10])
+    own_invoice: bool = Field(description="Whether it has an invoice of its own each month", examples=[False])
     since: Instant = Field(description="Since when", examples=["2026-03-02T12:00:00Z"])
 
 

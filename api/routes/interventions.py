@@ -1,4 +1,4 @@
-"""What operators do to a subscription's service: trust unblock, custom speed, pause, fixed address, cancellation."""
+"""What operators do to a subscription's service: trust unblock, custom speed, fixed address, restriction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from api.models import Body, View
 from api.requests import write
 from api.routes.subscriptions import SubscriptionView
 from core.database import Transaction
-from provisioning import addresses, interventions
+from provisioning import addresses, speed, trust
 from provisioning.orders import order_restriction
 from provisioning.subscriptions import get_subscription
 
@@ -24,6 +24,9 @@ SubscriptionId = Annotated[PathKey, Path(description="The subscription's id", ex
 class TrustIn(Body):
     until: Instant = Field(description="When the trust ends", examples=["2026-03-05T18:00:00-03:00"])
     note: Note = Field(description="On which promise", examples=["will pay on Friday, talked to Maria"])
+    beyond_rules: Flag = Field(
+        False, description="Grant what the rules refuse; needs the permission trust.beyond-rules", examples=[False]
+    )
 
 
 class SpeedIn(Body):
@@ -37,22 +40,8 @@ class SpeedIn(Body):
     note: Note = Field("", description="Why", examples=["festival week"])
 
 
-class PauseIn(Body):
-    until: Instant | None = Field(
-        None,
-        description="When it comes back by itself; null: when it is resumed",
-        examples=["2026-07-01T00:00:00-03:00"],
-    )
-    note: Note = Field("", description="Why", examples=["travelling until July"])
-
-
 class NoteIn(Body):
     note: Note = Field("", description="Why", examples=["asked by telephone"])
-
-
-class CancelIn(Body):
-    note: Note = Field("", description="Why", examples=["moved to another city"])
-    cancel_open_invoices: Flag = Field(True, description="Whether its open invoices are cancelled too", examples=[True])
 
 
 class AddressIn(Body):
@@ -84,6 +73,10 @@ class TrustView(Outcome):
     until: Instant = Field(description="When the trust ends", examples=["2026-03-05T21:00:00Z"])
     note: str = Field(description="On which promise", examples=["will pay on Friday, talked to Maria"])
     granted_by: str = Field(description="Who granted it", examples=["ana"])
+    rule_version: int = Field(description="The version of the rules that it was granted under", examples=[1])
+    protocol: str = Field(description="The number that the subscriber is told", examples=["2026030200000001"])
+    channel: str = Field(description="operator, or self-service", examples=["operator"])
+    beyond_rules: bool = Field(description="Whether the rules refused it", examples=[False])
 
 
 class SpeedView(Outcome):
@@ -91,11 +84,6 @@ class SpeedView(Outcome):
     download_bps: int = Field(description="Speed towards the subscriber", examples=[600000000])
     upload_bps: int = Field(description="Speed from the subscriber", examples=[300000000])
     note: str = Field(description="Why", examples=["festival week"])
-
-
-class PauseView(Outcome):
-    until: Instant | None = Field(description="When it comes back by itself", examples=["2026-07-01T03:00:00Z"])
-    note: str = Field(description="Why", examples=["travelling until July"])
 
 
 class OrderView(Outcome):
@@ -126,7 +114,7 @@ class ReleasedView(View):
 )
 def trust_unblock(request: Request, subscription_id: SubscriptionId, body: TrustIn) -> TrustView:
     def work(tx: Transaction) -> TrustView:
-        row = interventions.grant_trust_unblock(tx, subscription_id=subscription_id, **body.given())
+        row = trust.grant_trust_unblock(tx, subscription_id=subscription_id, **body.given())
         return TrustView.of(row, state=_state(tx, subscription_id))
 
     return write(request, work)
@@ -135,7 +123,7 @@ def trust_unblock(request: Request, subscription_id: SubscriptionId, body: Trust
 @router.post("/end-trust-unblock", operation_id="subscription.end-trust-unblock", summary="End a trust unblock now")
 def end_trust_unblock(request: Request, subscription_id: SubscriptionId, body: NoteIn) -> SubscriptionView:
     def work(tx: Transaction) -> SubscriptionView:
-        row = interventions.end_trust_unblock(tx, subscription_id=subscription_id, note=body.note)
+        row = trust.end_trust_unblock(tx, subscription_id=subscription_id, note=body.note)
         return SubscriptionView.of(row)
 
     return write(request, work)
@@ -144,7 +132,7 @@ def end_trust_unblock(request: Request, subscription_id: SubscriptionId, body: N
 @router.post("/speed", operation_id="subscription.override-speed", status_code=201, summary="A custom speed")
 def override_speed(request: Request, subscription_id: SubscriptionId, body: SpeedIn) -> SpeedView:
     def work(tx: Transaction) -> SpeedView:
-        row = interventions.override_speed(tx, subscription_id=subscription_id, **body.given())
+        row = speed.override_speed(tx, subscription_id=subscription_id, **body.given())
         return SpeedView.of(row, state=_state(tx, subscription_id))
 
     return write(request, work)
@@ -153,33 +141,8 @@ def override_speed(request: Request, subscription_id: SubscriptionId, body: Spee
 @router.post("/end-speed", operation_id="subscription.end-speed-override", summary="Back to the plan's speed now")
 def end_speed_override(request: Request, subscription_id: SubscriptionId, body: NoteIn) -> SubscriptionView:
     def work(tx: Transaction) -> SubscriptionView:
-        row = interventions.end_speed_override(tx, subscription_id=subscription_id, note=body.note)
+        row = speed.end_speed_override(tx, subscription_id=subscription_id, note=body.note)
         return SubscriptionView.of(row)
-
-    return write(request, work)
-
-
-@router.post("/pause", operation_id="subscription.pause", status_code=201, summary="Pause at the subscriber's request")
-def pause(request: Request, subscription_id: SubscriptionId, body: PauseIn) -> PauseView:
-    def work(tx: Transaction) -> PauseView:
-        row = interventions.pause(tx, subscription_id=subscription_id, **body.given())
-        return PauseView.of(row, state=_state(tx, subscription_id))
-
-    return write(request, work)
-
-
-@router.post("/resume", operation_id="subscription.resume", summary="End a pause now")
-def resume(request: Request, subscription_id: SubscriptionId, body: NoteIn) -> SubscriptionView:
-    def work(tx: Transaction) -> SubscriptionView:
-        return SubscriptionView.of(interventions.resume(tx, subscription_id=subscription_id, note=body.note))
-
-    return write(request, work)
-
-
-@router.post("/cancel", operation_id="subscription.cancel", summary="Cancel for good; answers the protocol number")
-def cancel(request: Request, subscription_id: SubscriptionId, body: CancelIn) -> SubscriptionView:
-    def work(tx: Transaction) -> SubscriptionView:
-        return SubscriptionView.of(interventions.cancel(tx, subscription_id=subscription_id, **body.given()))
 
     return write(request, work)
 

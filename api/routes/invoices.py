@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field
 from starlette.requests import Request
 
-from api.fields import Day, Instant, Key, Note, PathKey, PositiveCents, Text
+from api.fields import Cents, Day, Instant, Int, Key, Note, PathKey, PositiveCents, Text
 from api.models import Body, Page, View, columns
 from api.paging import Pages
 from api.requests import read, write
@@ -31,10 +31,22 @@ class ChargeIn(Body):
     reference: Day | None = Field(
         None, description="Any day of the month that it is for; null: this month", examples=["2026-03-01"]
     )
+    discount_cents: Cents = Field(0, description="Taken off when it is paid early enough, in cents", examples=[1000])
+    discount_days: Int = Field(
+        0, description="How many calendar days before the due date; 0: until the due date", examples=[0]
+    )
 
 
 class ChargeAndInvoiceIn(ChargeIn):
     due_on: Day | None = Field(None, description="Due date; null: the account's next due day", examples=["2026-03-10"])
+
+
+class DiscountIn(Body):
+    discount_cents: Cents = Field(description="Taken off, in cents; 0 takes a discount away", examples=[1000])
+    discount_days: Int = Field(
+        0, description="How many calendar days before the due date; 0: until the due date", examples=[0]
+    )
+    note: Note = Field("", description="Why", examples=["promised on the telephone"])
 
 
 class InvoiceIn(Body):
@@ -50,13 +62,20 @@ class RequiredNote(Body):
 
 class PaymentIn(Body):
     amount_cents: PositiveCents | None = Field(
-        None, description="How much came in, in cents; null: all that is open", examples=[9990]
+        None, description="How much came in, in cents; null: what settles it", examples=[9990]
     )
     paid_at: Instant | None = Field(
         None, description="When it was paid; null: now", examples=["2026-03-09T15:00:00-03:00"]
     )
     method: Text = Field("manual", max_length=32, description="How it was paid", examples=["pix"])
+    cash_box: Text = Field("", max_length=60, description="Where the money lies", examples=["Caixa da loja"])
     note: Note = Field("", description="For the receipt", examples=["paid at the counter"])
+
+
+class ChargesPaymentIn(PaymentIn):
+    charge_ids: list[Key] = Field(
+        min_length=1, max_length=200, description="Charges of one subscriber, on no invoice yet", examples=[[40, 41]]
+    )
 
 
 class ChargeView(View):
@@ -67,9 +86,21 @@ class ChargeView(View):
     invoice_id: int | None = Field(description="The invoice that it stands on", examples=[31])
     description: str = Field(description="What for", examples=["Fibra 500 Mega, março"])
     amount_cents: int = Field(description="How much, in cents", examples=[9990])
+    discount_cents: int = Field(description="Taken off when it is paid early enough, in cents", examples=[1000])
+    discount_days: int = Field(description="How many calendar days before the due date", examples=[0])
     reference: Day = Field(description="First day of the month that it is for", examples=["2026-03-01"])
     created_at: Instant = Field(description="When it was added", examples=["2026-03-02T12:00:00Z"])
     cancelled_at: Instant | None = Field(description="When it was cancelled", examples=["2026-03-03T12:00:00Z"])
+
+
+class DiscountView(View):
+    cents: int = Field(description="What is taken off, in cents", examples=[1000])
+    until: Day = Field(description="The last day on which it is", examples=["2026-03-10"])
+    words: str = Field(description="In words", examples=["Discount of R$ 10,00 for payment until 10/03/2026"])
+    palavras: str = Field(
+        description="In words, as the bill has them",
+        examples=["Desconto de R$ 10,00 para pagamento até o dia 10/03/2026"],
+    )
 
 
 class InvoiceView(View):
@@ -80,12 +111,14 @@ class InvoiceView(View):
     due_on: Day = Field(description="Due date", examples=["2026-03-10"])
     amount_cents: int = Field(description="The sum of its charges, in cents", examples=[9990])
     paid_cents: int = Field(description="What was paid on it, in cents", examples=[5000])
+    discount_cents: int = Field(description="The discount that was granted on it, in cents", examples=[0])
     open_cents: int = Field(description="What is still to be paid, in cents", examples=[4990])
     status: InvoiceStatus = Field(description="OPEN, PARTIALLY_PAID, PAID or CANCELLED", examples=["PARTIALLY_PAID"])
     issued_at: Instant = Field(description="When it was issued", examples=["2026-03-02T12:00:00Z"])
     cancelled_at: Instant | None = Field(description="When it was cancelled", examples=["2026-03-03T12:00:00Z"])
     cancel_note: str = Field(description="Why it was cancelled", examples=["billed twice"])
     charges: list[ChargeView] = Field(description="What it is for")
+    discounts: list[DiscountView] = Field(description="What is taken off when it is paid early enough")
 
 
 @router.post("/charges", operation_id="charge.add", status_code=201, summary="Add a charge that waits for an invoice")
@@ -112,6 +145,22 @@ def list_charges(
 @router.get("/charges/{charge_id}", operation_id="charge.show", summary="One charge")
 def show_charge(request: Request, charge_id: ChargeId) -> ChargeView:
     return read(request, lambda tx: ChargeView.of(charges.get_charge(tx, charge_id)))
+
+
+@router.post("/charges/{charge_id}/discount", operation_id="charge.discount", summary="Promise a discount on a charge")
+def discount_charge(request: Request, charge_id: ChargeId, body: DiscountIn) -> ChargeView:
+    return write(request, lambda tx: ChargeView.of(charges.add_discount(tx, charge_id=charge_id, **body.given())))
+
+
+@router.post(
+    "/charges/receive",
+    operation_id="charge.receive",
+    status_code=201,
+    summary="Receive charges that are on no invoice",
+    description="They get an invoice that is due today, which is paid in the same step.",
+)
+def receive_charges(request: Request, body: ChargesPaymentIn) -> ReceiptView:
+    return write(request, lambda tx: ReceiptView.of(payments.receive_charges(tx, **body.given())))
 
 
 @router.post("/charges/{charge_id}/cancel", operation_id="charge.cancel", summary="Drop a charge that is on no invoice")

@@ -25,13 +25,15 @@ class RadiusUnwell(CatracaError):
 
 @router.get("/metrics", include_in_schema=False)
 def metrics(request: Request) -> Response:
-    from radius.metrics_listener import may_read  # here, because no verb of the command line needs it
+    from api.alarm_metrics import alarm_page  # here, because no verb of the command line needs them
+    from radius.metrics_listener import may_read
     from radius.metrics_page import CONTENT_TYPE, page
 
-    settings = runtime_of(request).settings
+    runtime = runtime_of(request)
+    settings = runtime.settings
     if not may_read(settings, request.headers.get("authorization", "")):
         raise Unauthorised("send the header `Authorization: Bearer …` with the setting metrics_token")
-    return Response(page(settings.data_dir), media_type=CONTENT_TYPE)
+    return Response(page(settings.data_dir) + alarm_page(runtime.database), media_type=CONTENT_TYPE)
 
 
 @router.get("/healthz/radius", operation_id="health.radius", summary="Is the RADIUS part of this host well?")

@@ -62,6 +62,10 @@ class PlanChange(Change):
     )
 
 
+class CloneIn(PlanChange):
+    name: Text = Field(description="The new plan's name, unique", examples=["Fibra 500 Mega Empresas"])
+
+
 class PlanView(View):
     model_config = columns("id", "name", "price_cents", "download_bps", "upload_bps", "technology")
 
@@ -102,6 +106,11 @@ def list_plans(
 @router.get("/{plan_id}", operation_id="plan.show", summary="One plan")
 def show(request: Request, plan_id: PlanId) -> PlanView:
     return read(request, lambda tx: PlanView.of(plans.get_plan(tx, plan_id)))
+
+
+@router.post("/{plan_id}/clone", operation_id="plan.clone", status_code=201, summary="A new plan like this one")
+def clone(request: Request, plan_id: PlanId, body: CloneIn) -> PlanView:
+    return write(request, lambda tx: PlanView.of(plans.clone_plan(tx, plan_id=plan_id, **body.given())))
 
 
 @router.patch("/{plan_id}", operation_id="plan.change", summary="Change a plan; live sessions follow")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
+from fastapi.responses import Response
 from pydantic import Field
 from starlette.requests import Request
 
@@ -13,10 +14,18 @@ from api.models import Body, Page, View, columns
 from api.paging import Pages
 from api.requests import read, write
 from billing_bridge import payments
+from billing_bridge.receipt_paper import paper_of
+from billing_bridge.receipt_pdf import Format, Language, receipt_pdf
 from core.database import Transaction
 
 router = APIRouter(prefix="/api/v1/receipts", tags=["receipt"])
 ReceiptId = Annotated[PathKey, Path(description="The receipt's id", examples=[18])]
+_PDF: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The receipt",
+        "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 
 class ReceiptIn(Body):
@@ -24,13 +33,14 @@ class ReceiptIn(Body):
         min_length=1, max_length=200, description="Open invoices of one subscriber", examples=[[31, 32]]
     )
     amount_cents: PositiveCents | None = Field(
-        None, description="How much came in, in cents; the oldest due is paid first; null: all that is open",
+        None, description="How much came in, in cents; the oldest due is paid first; null: what settles them",
         examples=[19980],
     )  # fmt: skip
     paid_at: Instant | None = Field(
         None, description="When it was paid; null: now", examples=["2026-03-09T15:00:00-03:00"]
     )
     method: Text = Field("manual", max_length=32, description="How it was paid", examples=["pix"])
+    cash_box: Text = Field("", max_length=60, description="Where the money lies", examples=["Caixa da loja"])
     note: Note = Field("", description="For the receipt", examples=["paid at the counter"])
 
 
@@ -40,7 +50,8 @@ class ReversalIn(Body):
 
 class PaymentView(View):
     invoice_id: int = Field(description="Which invoice", examples=[31])
-    amount_cents: int = Field(description="How much of the receipt went to it, in cents", examples=[9990])
+    amount_cents: int = Field(description="How much of the receipt went to it, in cents", examples=[8990])
+    discount_cents: int = Field(description="The discount that it brought, in cents", examples=[1000])
 
 
 class ReceiptView(View):
@@ -49,8 +60,9 @@ class ReceiptView(View):
     id: int = Field(description="The receipt's id", examples=[18])
     number: str = Field(description="What is printed on it", examples=["00000018"])
     subscriber_id: int = Field(description="Who paid", examples=[7])
-    amount_cents: int = Field(description="How much, in cents", examples=[9990])
+    amount_cents: int = Field(description="How much, in cents", examples=[8990])
     method: str = Field(description="How", examples=["pix"])
+    cash_box: str = Field(description="Where the money lies", examples=["Caixa da loja"])
     paid_at: Instant = Field(description="When it was paid", examples=["2026-03-09T18:00:00Z"])
     received_at: Instant = Field(description="When it was entered", examples=["2026-03-09T18:01:00Z"])
     received_by: str = Field(description="Who entered it", examples=["ana"])
@@ -85,6 +97,25 @@ def list_all(
 @router.get("/{receipt_id}", operation_id="receipt.show", summary="One receipt")
 def show(request: Request, receipt_id: ReceiptId) -> ReceiptView:
     return read(request, lambda tx: ReceiptView.of(payments.get_receipt(tx, receipt_id)))
+
+
+@router.get(
+    "/{receipt_id}/print",
+    operation_id="receipt.print",
+    summary="The receipt on paper, as a PDF",
+    response_class=Response,
+    responses=_PDF,
+)
+def print_receipt(
+    request: Request,
+    receipt_id: ReceiptId,
+    size: Annotated[Format, Query(description="A4, or the roll of a counter's printer", examples=["80mm"])] = "a4",
+    language: Annotated[Language, Query(description="In which language", examples=["en"])] = "pt-BR",
+) -> Response:
+    paper = read(request, lambda tx: paper_of(tx, receipt_id))
+    headers = {"Content-Disposition": f'attachment; filename="recibo-{paper.number}.pdf"'}
+    content = receipt_pdf(paper, size=size, language=language)
+    return Response(content, media_type="application/pdf", headers=headers)
 
 
 @router.post("/{receipt_id}/reverse", operation_id="receipt.reverse", summary="Take a receipt back")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
 from sqlalchemy import select
 from starlette.requests import Request
 
-from api.fields import Address, Instant, Key, Note, Password, PathKey, Text
+from api.fields import Address, Flag, Instant, Key, Note, Password, PathKey, Text
 from api.models import Body, Change, Page, View, columns
 from api.paging import Pages
 from api.requests import read, write
@@ -17,11 +17,17 @@ from core.database import Transaction
 from ipam.lookup import fixed_address_of
 from provisioning import explain as explanation
 from provisioning import subscriptions, timeline
+from provisioning.explain_words import choose_language
 from provisioning.facts import ServiceState
 from provisioning.models import Subscription, TimelineEntry
+from provisioning.prices import price_of
 
 router = APIRouter(prefix="/api/v1/subscriptions", tags=["subscription"])
 SubscriptionId = Annotated[PathKey, Path(description="The subscription's id", examples=[12])]
+Language = Annotated[
+    Literal["en", "pt-BR"] | None,
+    Query(description="In which language; absent: by Accept-Language, else English", examples=["pt-BR"]),
+]
 At = Annotated[Instant | None, Query(description="The instant; absent: now", examples=["2026-03-02T12:00:00Z"])]
 
 
@@ -41,6 +47,9 @@ class CredentialsChange(Change):
 
 class PlanSwitch(Body):
     plan_id: Key = Field(description="The plan to move to", examples=[4])
+    change_price: Flag = Field(
+        True, description="It costs what that plan costs; otherwise it keeps what it costs now", examples=[True]
+    )
     note: Note = Field("", description="Why, for the timeline", examples=["asked for more speed"])
 
 
@@ -52,6 +61,8 @@ class SubscriptionView(View):
     subscriber_name: str = Field(description="Their name", examples=["Maria da Silva"])
     plan_id: int = Field(description="What was bought", examples=[3])
     plan_name: str = Field(description="The plan's name", examples=["Fibra 500 Mega"])
+    monthly_cents: int = Field(description="What it costs a month, in cents", examples=[9990])
+    price_cents: int | None = Field(description="Its own price, where it is not the plan's", examples=[8990])
     login: str | None = Field(description="Its login", examples=["maria@provedor"])
     mac: str | None = Field(description="Its MAC address", examples=["02:00:5e:10:00:01"])
     state: str = Field(description=f"One of {', '.join(ServiceState)}", examples=["ACTIVE"])
@@ -63,11 +74,15 @@ class SubscriptionView(View):
     installed_at: Instant | None = Field(description="When it was installed", examples=["2026-03-02T12:00:00Z"])
     cancelled_at: Instant | None = Field(description="When it was cancelled", examples=["2027-03-02T12:00:00Z"])
     protocol: str = Field(description="Protocol number of the cancellation", examples=["2027030200000012"])
+    migrates_from_id: int | None = Field(
+        description="The subscription that it takes, or took, the place of", examples=[11]
+    )
 
     @classmethod
     def of(cls, row: object, **extra: object) -> Self:
         if isinstance(row, Subscription):
-            extra = {"subscriber_name": row.subscriber.name, "plan_name": row.plan.name, **extra}
+            names = {"subscriber_name": row.subscriber.name, "plan_name": row.plan.name}
+            extra = {**names, "monthly_cents": price_of(row), **extra}
         return super().of(row, **extra)
 
 
@@ -81,14 +96,17 @@ class SubscriptionReport(SubscriptionView):
 class StepView(View):
     rule: str = Field(description="The rule, in the order in which rules are tried", examples=["trust unblock"])
     decided: bool = Field(description="Whether this one decided", examples=[True])
-    finding: str = Field(description="What was found", examples=["live: from 02/03/2026 09:00"])
+    finding: str = Field(description="What was found", examples=["live: from 02/03 09:00"])
 
 
 class ExplanationView(View):
     subscription_id: int = Field(description="Which subscription", examples=[12])
     at: Instant = Field(description="For which instant", examples=["2026-03-02T12:00:00Z"])
     state: str = Field(description="The state that follows", examples=["ACTIVE"])
-    sentence: str = Field(description="In a sentence", examples=["ACTIVE: no restriction holds"])
+    sentence: str = Field(
+        description="In a sentence",
+        examples=["SUSPENDED since 03/10 06:00: invoice 31 was due on 18/09, 15 days ago, R$ 99,90 open; rule v3."],
+    )
     speed: str = Field(description="The speed that follows", examples=["500M down, 250M up (plan)"])
     next_change_at: Instant | None = Field(description="When it changes by itself", examples=["2026-03-12T12:00:00Z"])
     steps: list[StepView] = Field(description="Every rule, what it found, and which one decided")
@@ -177,8 +195,13 @@ def change_credentials(request: Request, subscription_id: SubscriptionId, body: 
 @router.get(
     "/{subscription_id}/explain", operation_id="subscription.explain", summary="Why it is in its state, at any instant"
 )
-def explain(request: Request, subscription_id: SubscriptionId, at: At = None) -> ExplanationView:
-    return read(request, lambda tx: ExplanationView.of(explanation.explain(tx, subscription_id, at or tx.now)))
+def explain(request: Request, subscription_id: SubscriptionId, at: At = None, lang: Language = None) -> ExplanationView:
+    language = choose_language(lang, request.headers.get("accept-language"))
+
+    def look(tx: Transaction) -> ExplanationView:
+        return ExplanationView.of(explanation.explain(tx, subscription_id, at or tx.now, language))
+
+    return read(request, look)
 
 
 @router.get("/{subscription_id}/timeline", operation_id="subscription.timeline", summary="What happened, oldest first")

@@ -10,13 +10,15 @@ from sqlalchemy import select
 from starlette.requests import Request
 
 from api import tokens
-from api.fields import Instant, Name, PathKey
+from api.fields import Instant, Name, PathKey, Text
 from api.models import Body, Page, View, columns
 from api.paging import Pages
 from api.requests import write
 from core.database import Transaction
+from core.permissions import PERMISSIONS
 
 router = APIRouter(prefix="/api/v1/tokens", tags=["token"])
+Permission = Annotated[Text, Field(max_length=40)]
 TokenId = Annotated[PathKey, Path(description="The token's id", examples=[3])]
 
 
@@ -26,6 +28,12 @@ class TokenIn(Body):
     expires_at: Instant | None = Field(
         None, description="When it ends by itself; null: never", examples=["2027-01-01T00:00:00-03:00"]
     )
+    permissions: list[Permission] | None = Field(
+        None,
+        max_length=len(PERMISSIONS),
+        description=f"What it may do: {', '.join(PERMISSIONS)}; null: everything",
+        examples=[["self-service"]],
+    )
 
 
 class TokenView(View):
@@ -34,6 +42,7 @@ class TokenView(View):
     id: int = Field(description="The token's id", examples=[3])
     name: str = Field(description="What the token is for", examples=["billing import"])
     operator: str = Field(description="The name that the audit trail shows", examples=["ana"])
+    permissions: list[str] | None = Field(description="What it may do; null: everything", examples=[["self-service"]])
     created_at: Instant = Field(description="When it was made", examples=["2026-03-02T12:00:00Z"])
     expires_at: Instant | None = Field(description="When it ends by itself", examples=["2027-01-01T03:00:00Z"])
     revoked_at: Instant | None = Field(description="When it was revoked", examples=["2026-06-01T12:00:00Z"])

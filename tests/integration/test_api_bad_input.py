@@ -39,7 +39,8 @@ def bad_values(schema: Json) -> Iterator[tuple[str, Any]]:
         case "boolean":
             yield from (("word", "yes"), ("number", 1), ("list", [True]))
         case "array":
-            yield from (("text", "1"), ("number", 1), ("entry", ["x"]), ("object", {}))
+            words = schema["items"].get("type") == "string" and "enum" not in schema["items"]
+            yield from (("text", "1"), ("number", 1), ("entry", [7] if words else ["x"]), ("object", {}))
         case "string":
             yield from (("number", 7), ("list", ["x"]), ("object", {"a": 1}))
             yield from _bad_texts(schema)
@@ -232,7 +233,12 @@ RULES_OF_COMMANDS = [
     ("POST", "/invoices/{invoice}/pay", "paid_at", "2999-01-01T00:00:00Z"),
     ("POST", "/invoices/{invoice}/pay", "method", ""),
     ("POST", "/invoices/{invoice}/cancel", "note", ""),
+    ("POST", "/subscriptions/{subscription}/propose-speed", "upload_bps", "1k"),
+    ("POST", "/subscriptions/{subscription}/propose-speed", "until", "2020-01-01T00:00:00Z"),
+    ("PATCH", "/trust-rules", "max_days", 0),
+    ("PATCH", "/trust-rules", "uses", 101),
     ("POST", "/tokens", "expires_at", "2020-01-01T00:00:00Z"),
+    ("POST", "/tokens", "permissions", ["nonsense"]),
 ]
 
 

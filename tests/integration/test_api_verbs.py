@@ -20,6 +20,12 @@ from radius.reject_events import Folded, Kind
 from radius.worker_report import WorkerReport
 from tests.factories_api import Client, problem
 from tests.ticking import FakeClock
+from tests.verbs_guards import approve_and_dismiss, look_into_alarms
+from tests.verbs_money import bill_a_month, promise_discounts
+from tests.verbs_moves import move_services
+from tests.verbs_procedures import change_speed_in_two_steps, go_away_and_come_back, leave_for_good, promise_again
+from tests.verbs_rules import keep_the_calendar, tell_before_restricting
+from tests.verbs_schedule import keep_routines, schedule_changes
 
 OPERATIONS = {item.operation_id: item for item in operations(document())}
 
@@ -59,9 +65,18 @@ def test_every_verb_works(operator: Operator, runtime: Runtime, clock: FakeClock
     invoice = bill(operator, subscription)
     fall_late(operator, clock, subscription, invoice)
     pay(operator, subscription, invoice)
+    schedule_changes(do, runtime, clock, subscription)
     stop(operator, runtime, subscription)
     look_around(operator)
     do("subnet.delete", spare_subnet(operator))
+    approve_and_dismiss(do, runtime)
+    look_into_alarms(do, runtime)
+    move_services(do, runtime)
+    keep_routines(do, runtime)
+    promise_discounts(do, runtime)
+    bill_a_month(do, runtime)
+    keep_the_calendar(do)
+    tell_before_restricting(do, runtime)
     assert set(OPERATIONS) - operator.used == set()
 
 
@@ -283,6 +298,7 @@ def fall_late(operator: Operator, clock: FakeClock, subscription: int, invoice: 
     assert [step["rule"] for step in explained["steps"] if step["decided"]] == ["trust unblock"]
     assert do("subscription.explain", subscription, at="2026-03-08T00:00:00Z")["state"] == "SUSPENDED"
     assert do("subscription.end-trust-unblock", subscription)["state"] == "SUSPENDED"
+    promise_again(do, subscription, "390.533.447-05")
     [debt] = do("subscription.debts", subscription)["items"]
     assert debt == {"invoice_id": invoice, "due_on": "2026-03-01", "open_cents": 19980}
 
@@ -293,7 +309,7 @@ def pay(operator: Operator, subscription: int, invoice: int) -> None:
     assert do("invoice.show", invoice)["status"] == "PARTIALLY_PAID"
     assert do("receipt.reverse", part["id"], body={"note": "wrong invoice"})["reversed_by"] == "ana"
     full = do("receipt.receive", body={"invoice_ids": [invoice]})
-    assert full["lines"] == [{"invoice_id": invoice, "amount_cents": 19980}]
+    assert full["lines"] == [{"invoice_id": invoice, "amount_cents": 19980, "discount_cents": 0}]
     assert do("receipt.show", full["id"])["number"] == f"{full['id']:08d}"
     assert len(do("receipt.list", invoice_id=invoice)["items"]) == 2
     assert do("subscription.show", subscription)["state"] == "ACTIVE"
@@ -304,11 +320,10 @@ def stop(operator: Operator, runtime: Runtime, subscription: int) -> None:
     speed = do("subscription.override-speed", subscription, body={"download_bps": "1G", "upload_bps": "500M"})
     assert (speed["download_bps"], speed["until"]) == (10**9, None)
     do("subscription.end-speed-override", subscription, body={"note": "over"})
-    assert do("subscription.pause", subscription, body={"until": "2026-07-01T00:00:00-03:00"})["state"] == "PAUSED"
-    assert do("subscription.resume", subscription)["state"] == "ACTIVE"
-    cancelled = do("subscription.cancel", subscription, body={"note": "moved away"})
-    assert (cancelled["state"], cancelled["protocol"]) == ("CANCELLED", f"20260305{subscription:08d}")
-    events = [item["event"] for item in do("subscription.timeline", subscription)["items"]]
+    change_speed_in_two_steps(do, subscription)
+    go_away_and_come_back(do, subscription)
+    leave_for_good(do, subscription)
+    events = [item["event"] for item in do("subscription.timeline", subscription, limit=200)["items"]]
     assert events[0] == "opened"
     assert events[-1] == "state.changed"
     [nas] = do("nas.list")["items"]

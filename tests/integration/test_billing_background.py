@@ -1,14 +1,12 @@
-"""What billing does without being asked: the daily run, the rest of a big run, cancelled subscriptions."""
+"""What billing does without being asked: the rest of a big run, cancelled subscriptions."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
 
-from billing_bridge import background
-from billing_bridge.daily_dunning import run_daily
 from billing_bridge.dunning import list_runs, run_dunning
 from billing_bridge.invoices import get_invoice
 from billing_bridge.models import DunningRun
@@ -16,9 +14,9 @@ from billing_bridge.payments import receive
 from core.actor import Actor
 from core.database import Database
 from core.job_queue import Job
-from core.jobs import SCHEDULES, run_job, run_periodic, sweep
+from core.jobs import run_job, sweep
 from core.runtime import Runtime
-from provisioning.interventions import cancel
+from provisioning.cancellation import cancel
 from provisioning.models import RestrictionOrderRow, TimelineEntry
 from tests.factories import make_plan, make_subscription
 from tests.factories_billing import (
@@ -66,76 +64,6 @@ def late_subscriptions(database: Database, count: int) -> list[int]:
 def runs(database: Database) -> list[DunningRun]:
     with database.reading() as tx:
         return list(list_runs(tx))
-
-
-def test_the_schedule_is_registered() -> None:
-    assert SCHEDULES["daily-dunning"].run is background.run_daily_dunning
-
-
-def test_the_daily_run_is_once_a_day(runtime: Runtime, clock: FakeClock) -> None:
-    clock.now = SIX - timedelta(seconds=1)
-    run_periodic(runtime, "daily-dunning")
-    clock.now = SIX
-    [subscription] = late_subscriptions(runtime.database, 1)
-    for _ in range(3):
-        run_periodic(runtime, "daily-dunning")
-        clock.advance(hours=7)
-    assert [(run.day.day, run.scheduled_on, run.ordered) for run in runs(runtime.database)] == [
-        (1, date(2026, 3, 1), 0),
-        (2, date(2026, 3, 2), 1),
-    ]
-    assert state_of(runtime.database, subscription) == "SUSPENDED"
-    assert {(run.actor, run.source) for run in runs(runtime.database)} == {("daily-dunning", "routine")}
-
-
-def test_days_that_were_missed_are_made_up_for_once(runtime: Runtime, clock: FakeClock) -> None:
-    run_periodic(runtime, "daily-dunning")
-    clock.advance(days=3, hours=5)
-    run_periodic(runtime, "daily-dunning")
-    run_periodic(runtime, "daily-dunning")
-    assert [run.day.day for run in runs(runtime.database)] == [2, 5]
-
-
-def test_a_missed_run_decides_with_its_own_day(runtime: Runtime, clock: FakeClock) -> None:
-    """Before six in the morning it is yesterday's run that is owed: who is due today waits for six o'clock."""
-    run_periodic(runtime, "daily-dunning")
-    with runtime.database.transaction() as tx:
-        subscription = make_billed(tx, make_method(tx))
-        make_invoice(tx, subscription, late=28)
-    clock.now = SIX + timedelta(days=2, hours=-1)
-    run_periodic(runtime, "daily-dunning")
-    assert (runs(runtime.database)[-1].day.day, state_of(runtime.database, subscription.id)) == (3, "REDUCED")
-    clock.now = SIX + timedelta(days=2)
-    run_periodic(runtime, "daily-dunning")
-    assert (runs(runtime.database)[-1].day.day, state_of(runtime.database, subscription.id)) == (4, "SUSPENDED")
-
-
-def test_over_the_cap_it_waits_and_does_not_try_again(runtime: Runtime, clock: FakeClock) -> None:
-    ids = late_subscriptions(runtime.database, 11)
-    for _ in range(3):
-        run_periodic(runtime, "daily-dunning")
-        clock.advance(minutes=1)
-    [waiting] = runs(runtime.database)
-    assert (waiting.status, waiting.planned, waiting.ordered, waiting.cap) == ("waiting", 11, 0, 10)
-    assert {state_of(runtime.database, item) for item in ids} == {"ACTIVE"}
-    with runtime.database.transaction(Actor("joana", "api")) as tx:
-        run_dunning(tx, approve=True)
-    assert [(run.status, run.ordered) for run in runs(runtime.database)] == [("replaced", 0), ("done", 11)]
-    assert {state_of(runtime.database, item) for item in ids} == {"SUSPENDED"}
-
-
-def test_the_next_day_asks_again(runtime: Runtime, clock: FakeClock) -> None:
-    late_subscriptions(runtime.database, 11)
-    run_periodic(runtime, "daily-dunning")
-    clock.advance(days=1)
-    run_periodic(runtime, "daily-dunning")
-    assert [run.status for run in runs(runtime.database)] == ["replaced", "waiting"]
-
-
-def test_a_day_that_another_scheduler_has_just_run_is_left_alone(runtime: Runtime) -> None:
-    with runtime.database.transaction() as tx:
-        assert run_daily(tx) is not None
-        assert run_daily(tx) is None
 
 
 def test_the_rest_of_a_big_run_is_ordered_by_jobs(runtime: Runtime) -> None:

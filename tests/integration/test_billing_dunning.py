@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from billing_bridge.dunning import (
-    RUNNING,
-    cap_of,
-    get_run,
-    list_runs,
-    order_chunk,
-    plan_of,
-    preview_dunning,
-    record_run,
-    run_dunning,
-)
+from billing_bridge.dunning import get_run, list_runs, preview_dunning, run_dunning, start_run
+from billing_bridge.dunning_approval import approve_run
+from billing_bridge.dunning_cap import cap_of
 from billing_bridge.dunning_rules import OpenInvoice, decide
 from billing_bridge.invoices import list_invoices
+from billing_bridge.models import BillingMethod
 from billing_bridge.payments import receive
 from core.actor import Actor
 from core.database import Database, Transaction
 from core.errors import NeedsApproval, NotFound
 from core.job_queue import Job
 from core.settings import Settings
+from provisioning.cancellation import cancel
 from provisioning.facts import Level
-from provisioning.interventions import cancel, pause, resume
 from provisioning.models import RestrictionOrderRow, Subscription
 from provisioning.orders import order_restriction
+from provisioning.pauses import pause, resume
 from tests.factories import make_plan, make_subscription
 from tests.factories_billing import make_billed, make_invoice, make_method, state_of
 from tests.ticking import FakeClock
@@ -246,13 +239,16 @@ def test_a_big_run_leaves_the_rest_to_a_job(database: Database) -> None:
 
 
 def test_a_run_takes_no_more_than_it_planned(database: Database) -> None:
-    """Whoever became late by changed rules after the plan does not slip in under an approval for fewer."""
+    """Whoever became late after the plan does not slip in under an approval for fewer."""
     with database.transaction() as tx:
-        many_late(tx, 3)
-        plan = replace(plan_of(tx, date(2026, 3, 2)), total_count=2)
-        run = record_run(tx, plan, RUNNING)
-        order_chunk(tx, run)
-        assert (run.ordered, run.status, orders_in(tx)) == (2, "done", 2)
+        planned = many_late(tx, 11)
+        run = start_run(tx)
+        more = make_billed(tx, tx.session.scalars(select(BillingMethod)).one())
+        make_invoice(tx, more, late=30)
+        approve_run(tx, run.id)
+        assert (run.planned, run.ordered, run.status, orders_in(tx)) == (11, 11, "done", 11)
+    assert {state_of(database, item.id) for item in planned} == {"SUSPENDED"}
+    assert state_of(database, more.id) == "ACTIVE"
 
 
 def test_the_preview_goes_on_where_it_ended(database: Database) -> None:

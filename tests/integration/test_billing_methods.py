@@ -16,7 +16,7 @@ from billing_bridge.methods import (
 from core.audit import AuditEntry
 from core.database import Database
 from core.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from provisioning.interventions import cancel
+from provisioning.cancellation import cancel
 from tests.factories import make_subscription
 from tests.factories_billing import make_method
 

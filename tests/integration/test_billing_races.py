@@ -9,7 +9,6 @@ from threading import Barrier
 import pytest
 
 from billing_bridge.charges import add_charge
-from billing_bridge.daily_dunning import run_daily
 from billing_bridge.dunning import list_runs, run_dunning
 from billing_bridge.invoices import cancel_invoice, get_invoice, issue_invoice
 from billing_bridge.payments import list_receipts, receive, reverse_receipt
@@ -155,16 +154,6 @@ def test_two_runs_at_once_order_each_once(database: Database) -> None:
     with database.reading() as tx:
         assert [len(live_orders(tx, subscription_id)) for subscription_id in ids] == [1] * 5
         assert sum(run.ordered for run in list_runs(tx)) == 5
-
-
-def test_two_schedulers_at_once_run_the_day_once(database: Database) -> None:
-    with database.transaction() as tx:
-        subscription = make_billed(tx, make_method(tx))
-        make_invoice(tx, subscription, late=30)
-    assert race(database, run_daily, run_daily, run_daily) == [None] * 3
-    with database.reading() as tx:
-        [run] = list_runs(tx)
-        assert (run.ordered, len(live_orders(tx, subscription.id))) == (1, 1)
 
 
 @pytest.mark.parametrize("attempt", range(6))

@@ -11,9 +11,9 @@ from billing_bridge.invoices import cancel_invoice
 from billing_bridge.methods import change_billing_method
 from billing_bridge.payments import receive, receive_many, reverse_receipt
 from core.database import Database
-from provisioning.interventions import grant_trust_unblock
 from provisioning.orders import live_orders
 from provisioning.timeline import entries
+from provisioning.trust import grant_trust_unblock
 from tests.factories_billing import (
     address_list_of,
     download_of,

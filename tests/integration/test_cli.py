@@ -173,6 +173,15 @@ def test_null_empties_a_field_and_flags_have_two_ways(run: Run) -> None:
     assert run("folder", "delete", str(below)).out == "done\n"
 
 
+def test_a_list_is_given_by_repeating_the_option_and_emptied_by_null(run: Run) -> None:
+    method = run(
+        "billing-method", "add", "--name", "Pix", "--held-weekdays", "7", "--held-weekdays", "6", "--json"
+    ).json
+    assert method["held_weekdays"] == [6, 7]
+    changed = run("billing-method", "change", str(method["id"]), "--held-weekdays", "null", "--json").json
+    assert (changed["held_weekdays"], changed["hold_holidays"]) == ([], True)
+
+
 def test_lists_of_ids_are_given_by_repeating_the_option(run: Run) -> None:
     result = run("invoice", "issue", "--charge-ids", "1", "--charge-ids", "2", "--due-on", "2026-03-10")
     assert result.code == 1

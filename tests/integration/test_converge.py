@@ -16,8 +16,8 @@ from core.outcomes import Applied, Outcome, Retry
 from core.runtime import Runtime
 from core.secrets import Secret
 from provisioning import jobs as _handlers  # noqa: F401
+from provisioning.cancellation import cancel
 from provisioning.debts import record_debt
-from provisioning.interventions import cancel
 from provisioning.models import Divergence, Subscription
 from provisioning.prefixes import give_prefix
 from radius.attributes import ACCT_SESSION_ID, CLASS, COA_REQUEST, DISCONNECT_REQUEST, USER_NAME

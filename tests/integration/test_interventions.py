@@ -17,19 +17,15 @@ from ipam.folders import add_folder
 from ipam.lookup import fixed_address_of
 from ipam.subnets import add_subnet
 from provisioning.addresses import assign_address
+from provisioning.cancellation import cancel
 from provisioning.debts import record_debt
-from provisioning.interventions import (
-    cancel,
-    end_speed_override,
-    end_trust_unblock,
-    grant_trust_unblock,
-    override_speed,
-    pause,
-    resume,
-)
 from provisioning.jobs import apply_service_changes
 from provisioning.models import Subscription, TimelineEntry
 from provisioning.orders import order_restriction
+from provisioning.pauses import pause, resume
+from provisioning.protocols import get_protocol
+from provisioning.speed import end_speed_override, override_speed
+from provisioning.trust import end_trust_unblock, grant_trust_unblock
 from radius.models import ReplicaEntry
 from radius.policy import Denial, Grant
 from radius.records import AccessRecord, login_key, unpack
@@ -171,7 +167,7 @@ def test_cancelling_withdraws_record_and_address_and_tells_billing(database: Dat
         assign_address(tx, subscription_id=subscription_id, subnet_id=subnet.id)
     with database.transaction(ANA) as tx:
         row = cancel(tx, subscription_id=subscription_id, note="moved away")
-        assert row.protocol.endswith(f"{subscription_id:08d}")
+        assert get_protocol(tx, row.protocol).subscription_id == subscription_id
     assert record_of(database, login) is None
     with database.reading() as tx:
         assert fixed_address_of(tx, subscription_id) is None

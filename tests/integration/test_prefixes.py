@@ -15,7 +15,7 @@ from core.errors import Conflict, NotAllowed, NotFound
 from core.job_queue import Job
 from core.secrets import Secret
 from provisioning.addresses import assign_address
-from provisioning.interventions import cancel
+from provisioning.cancellation import cancel
 from provisioning.models import Subscription, TimelineEntry
 from provisioning.plans import change_plan
 from provisioning.prefixes import give_prefix, withdraw_prefix

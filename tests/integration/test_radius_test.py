@@ -179,7 +179,7 @@ def test_why_there_is_no_record(client: Client, runtime: Runtime, maria: int) ->
     with runtime.database.transaction() as tx:
         replica.delete(tx, [login_key(b"maria@provedor")])
     assert "run `catraca recompile`" in tried(client)["finding"]
-    assert client.post(f"/subscriptions/{maria}/cancel", {"note": "moved away"}).status == 200
+    assert client.post(f"/subscriptions/{maria}/cancel", {"note": "moved away", "confirm": True}).status == 200
     gone = tried(client)
     assert gone["finding"].endswith("it is cancelled, so there is no access record")
     assert gone["explanation"]["state"] == "CANCELLED"

@@ -48,7 +48,7 @@ def found(api: Api, coa_port: int = 3799, *, network: str = "127.0.0.1") -> Prov
     )  # fmt: skip
     method = api.post(
         "/billing-methods", name="Boleto", partial_enabled=True, partial_days=5, total_enabled=True, total_days=15,
-        minimum_open_cents=1000,
+        minimum_open_cents=1000, held_weekdays=[], hold_holidays=False, hold_holiday_eves=False,  # on any day
     )  # fmt: skip
     folder = api.post("/folders", name="Campinas")
     subnet = api.post("/subnets", folder_id=folder["id"], name="Fixed", cidr="198.51.100.0/24")

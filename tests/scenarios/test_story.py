@@ -246,7 +246,7 @@ def test_a_subscribers_months(installation: Installation, receiver: CoaReceiver,
     maria.expect(ACTIVE, at_once=True)
     maria.changed_by_coa(ACTIVE)
 
-    cancelled = maria.act("cancel", note="moved to another city")
+    cancelled = maria.act("cancel", note="moved to another city", confirm=True)
     assert cancelled["state"] == "CANCELLED"
     assert cancelled["protocol"]
     maria.expect_no_service()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from billing_bridge.company_days import company_today, daily_run_day, next_due_on
+from billing_bridge.company_days import company_today, next_due_on
 
 SAO_PAULO = "America/Sao_Paulo"
 
@@ -25,33 +23,6 @@ SAO_PAULO = "America/Sao_Paulo"
 )
 def test_today_is_the_companys(now: str, zone: str, expected: str) -> None:
     assert company_today(datetime.fromisoformat(now), zone) == date.fromisoformat(expected)
-
-
-@pytest.mark.parametrize(
-    ("now", "last", "expected"),
-    [
-        pytest.param("2026-03-10T08:59:59+00:00", "2026-03-09", None, id="a second before six"),
-        pytest.param("2026-03-10T09:00:00+00:00", "2026-03-09", "2026-03-10", id="six o'clock"),
-        pytest.param("2026-03-10T09:00:01+00:00", "2026-03-10", None, id="run already"),
-        pytest.param("2026-03-11T02:30:00+00:00", "2026-03-10", None, id="late evening, next day in UTC"),
-        pytest.param("2026-03-10T20:00:00+00:00", "2026-03-09", "2026-03-10", id="up again in the afternoon"),
-        pytest.param("2026-03-12T07:00:00+00:00", "2026-03-09", "2026-03-11", id="missed days: the newest, before six"),
-        pytest.param("2026-03-12T10:00:00+00:00", "2026-03-09", "2026-03-12", id="missed days: today's covers them"),
-        pytest.param("2026-03-10T10:00:00+00:00", None, "2026-03-10", id="never run"),
-        pytest.param("2026-03-10T10:00:00+00:00", "2026-03-20", None, id="the clock went back"),
-    ],
-)
-def test_the_day_whose_run_is_owed(now: str, last: str | None, expected: str | None) -> None:
-    day = daily_run_day(datetime.fromisoformat(now), SAO_PAULO, date.fromisoformat(last) if last else None)
-    assert day == (date.fromisoformat(expected) if expected else None)
-
-
-NAIVE = (datetime(2020, 1, 1), datetime(2040, 1, 1))  # noqa: DTZ001 - hypothesis wants its limits so
-
-
-@given(st.datetimes(*NAIVE, timezones=st.just(UTC)))
-def test_after_a_run_none_is_owed_at_that_instant(now: datetime) -> None:
-    assert daily_run_day(now, SAO_PAULO, daily_run_day(now, SAO_PAULO, None)) is None
 
 
 @pytest.mark.parametrize(
