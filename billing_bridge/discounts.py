@@ -24,6 +24,11 @@ class Discount:
     until: date
 
     @property
+    def discount_cents(self) -> int:
+        """As the API names it."""
+        return self.cents
+
+    @property
     def words(self) -> str:
         return discount_words(self, "en")
 

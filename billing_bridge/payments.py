@@ -75,19 +75,19 @@ def receive_many(
     refuse_foreign(tx, invoices)
     for invoice in invoices:
         _refuse_closed(tx, invoice)
-    paid = checks.past_instant(paid_at, tx.now, "paid_at") if paid_at else tx.now
-    day = company_today(paid, tx.settings.timezone)
-    asked = {invoice: payable_on(tx, invoice, day) for invoice in invoices}
+    _refuse_more(amount_cents, sum(invoice.open_cents for invoice in invoices))
     receipt = Receipt(
         subscriber_id=subscriber_id,
-        amount_cents=_accepted(tx, amount_cents, asked),
         method=required_text(method, "method", 32, "pix"),
         cash_box=optional_text(cash_box, "cash_box", 60, "Caixa da loja"),
-        paid_at=paid,
+        note=optional_text(note, "note", 2000, "paid at the counter"),
+        paid_at=checks.past_instant(paid_at, tx.now, "paid_at") if paid_at else tx.now,
         received_at=tx.now,
         received_by=tx.actor.name,
-        note=optional_text(note, "note", 2000, "paid at the counter"),
     )
+    day = company_today(receipt.paid_at, tx.settings.timezone)
+    asked = {invoice: payable_on(tx, invoice, day) for invoice in invoices}
+    receipt.amount_cents = _accepted(tx, amount_cents, sum(asked.values()))
     tx.session.add(receipt)
     _pay(tx, receipt, dict(sorted(asked.items(), key=lambda item: (item[0].due_on, item[0].id))))
     publish_debts(tx, invoices)
@@ -192,15 +192,18 @@ def _shares(amount_cents: int, asked: Mapping[Invoice, int]) -> dict[Invoice, in
     return {invoice: one + more for invoice, one, more in zip(asked, first, rest, strict=True)}
 
 
-def _accepted(tx: Transaction, amount_cents: int | None, asked: Mapping[Invoice, int]) -> int:
-    settles, most = sum(asked.values()), sum(invoice.open_cents for invoice in asked)
+def _refuse_more(amount_cents: int | None, open_cents: int) -> None:
     if amount_cents is None:
+        return
+    if isinstance(amount_cents, bool) or not isinstance(amount_cents, int) or not 1 <= amount_cents <= open_cents:
+        rule = f"whole cents, at least 1 and at most what is open, {format_money(open_cents)}"
+        raise InvalidInput("amount_cents", rule, open_cents)
+
+
+def _accepted(tx: Transaction, amount_cents: int | None, settles: int) -> int:
+    if amount_cents is None or amount_cents == settles:
         return settles
-    if isinstance(amount_cents, bool) or not isinstance(amount_cents, int) or not 1 <= amount_cents <= most:
-        rule = f"whole cents, at least 1 and at most what is open, {format_money(most)}"
-        raise InvalidInput("amount_cents", rule, settles)
-    if amount_cents != settles:
-        tx.require(CHANGE_AMOUNT)
+    tx.require(CHANGE_AMOUNT)
     return amount_cents
 
 

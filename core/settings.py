@@ -132,7 +132,7 @@ class Settings(BaseSettings):
         le=8760,
         description="A billing source that we ask counts as failing when its last full comparison is older than this",
     )
-    trust_max_days: int = Field(10, ge=1, description="Longest trust unblock, in days")
+    trust_max_days: int = Field(10, ge=1, description="Longest trust unblock, in days, until trust rules are set")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
     log_format: Literal["auto", "json", "text"] = Field("auto", description="`auto`: text on a terminal, else JSON")

@@ -30,7 +30,7 @@ def promise_discounts(do: Do, runtime: Runtime) -> None:
     [discount] = do("invoice.show", line["invoice_id"])["discounts"]
     assert discount["palavras"].startswith("Desconto de R$ 10,00 para pagamento até o dia ")
     for size in ("a4", "80mm"):
-        assert do("receipt.print", receipt["id"], size=size, language="en").startswith(b"%PDF")
+        assert do("receipt.print", receipt["id"], size=size, lang="en").startswith(b"%PDF")
 
 
 def bill_a_month(do: Do, runtime: Runtime) -> None:

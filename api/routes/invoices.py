@@ -94,7 +94,7 @@ class ChargeView(View):
 
 
 class DiscountView(View):
-    cents: int = Field(description="What is taken off, in cents", examples=[1000])
+    discount_cents: int = Field(description="What is taken off, in cents", examples=[1000])
     until: Day = Field(description="The last day on which it is", examples=["2026-03-10"])
     words: str = Field(description="In words", examples=["Discount of R$ 10,00 for payment until 10/03/2026"])
     palavras: str = Field(

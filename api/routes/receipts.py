@@ -110,11 +110,11 @@ def print_receipt(
     request: Request,
     receipt_id: ReceiptId,
     size: Annotated[Format, Query(description="A4, or the roll of a counter's printer", examples=["80mm"])] = "a4",
-    language: Annotated[Language, Query(description="In which language", examples=["en"])] = "pt-BR",
+    lang: Annotated[Language, Query(description="In which language", examples=["en"])] = "pt-BR",
 ) -> Response:
     paper = read(request, lambda tx: paper_of(tx, receipt_id))
     headers = {"Content-Disposition": f'attachment; filename="recibo-{paper.number}.pdf"'}
-    content = receipt_pdf(paper, size=size, language=language)
+    content = receipt_pdf(paper, size=size, language=lang)
     return Response(content, media_type="application/pdf", headers=headers)
 
 

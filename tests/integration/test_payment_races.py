@@ -23,7 +23,7 @@ from radius.records import login_key, unpack
 from tests.factories_core import race
 from tests.factories_dunning import ROUTINE, late_in, run_of, step
 
-RACES = int(os.environ.get("CATRACA_RACES", "300"))
+RACES = int(os.environ.get("CATRACA_RACES", "100"))
 TOGETHER = 25
 ROUNDS = range(max(1, RACES // TOGETHER))
 

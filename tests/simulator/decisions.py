@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from billing_bridge.company_calendar import DayCheck, check_day
 from billing_bridge.dunning_rules import OpenInvoice, SuspensionRules, WantedOrder, decide, is_new
-from billing_bridge.notice_rules import wanted_notices
+from billing_bridge.notice_rules import notice_cutoff, wanted_notices
 from provisioning.debts import still_justified
 from provisioning.facts import (
     Facts,
@@ -41,24 +41,25 @@ class Account:
     facts: Facts = BEGINNING
     due: dict[int, int] = field(default_factory=dict)
     open: dict[int, int] = field(default_factory=dict)
+    owed: dict[int, OpenInvoice] = field(default_factory=dict)
     paid: dict[int, list[int]] = field(default_factory=dict)
     noticed: dict[int, date] = field(default_factory=dict)
     least: dict[int, int] = field(default_factory=dict)
+    oldest: int = DAYS
 
     def under(self, level: Level) -> bool:
         return any(order.lapsed_at is None and order.level is level for order in self.facts.orders)
 
     def owe(self, number: int, cents: int) -> None:
         self.open.pop(number, None)
+        self.owed.pop(number, None)
         if cents:
             self.open[number] = cents
+            self.owed[number] = OpenInvoice(number, day_of(self.due[number]), cents)
+        self.oldest = min((self.due[key] for key in self.open), default=DAYS)
 
     def late(self, day: int) -> list[OpenInvoice]:
-        return [
-            OpenInvoice(number, day_of(self.due[number]), cents)
-            for number, cents in self.open.items()
-            if self.due[number] < day
-        ]
+        return [invoice for number, invoice in self.owed.items() if self.due[number] < day]
 
 
 class Decisions:
@@ -67,7 +68,7 @@ class Decisions:
     def __init__(self, world: World) -> None:
         self.world = world
         self.accounts = [Account() for _ in world.lives]
-        self.holidays = {day_of(day): "holiday" for day in range(DAYS + 1) if world.is_holiday(day)}
+        self.holidays = {day_of(day): "holiday" for day in world.holidays}
         self.numbers = 0
         self.owing: set[int] = set()
 
@@ -80,9 +81,11 @@ class Decisions:
     def notices(self, minute: int) -> Mapping[int, list[int]]:
         day = minute // DAY
         rules = _rules(*self.world.rule_on(day))
+        if notice_cutoff(rules, day_of(day)) is None:
+            return {}
         late = {
             number: self.accounts[number].late(day)
-            for number in sorted(self.owing)
+            for number in self._late(day)
             if _in_service(self.accounts[number]) and not self.accounts[number].under(Level.TOTAL)
         }
         given = {number: self.accounts[number].noticed for number in late}
@@ -95,7 +98,7 @@ class Decisions:
     def run(self, run: Run) -> tuple[Mapping[int, Order], bool]:
         if run.held:
             return {}, False
-        found = self._wanted(run.minute, sorted(self.owing))
+        found = self._wanted(run.minute, self._late(run.minute // DAY))
         waits = self._waits(found)
         if not waits:
             self._order(run.minute, found)
@@ -109,6 +112,9 @@ class Decisions:
     def state(self, number: int, minute: int) -> tuple[str, int | None]:
         found = service_state(self.accounts[number].facts, SERVICE, instant(minute))
         return found.state.value, found.speed.download_bps if found.speed else None
+
+    def _late(self, day: int) -> list[int]:
+        return sorted(number for number in self.owing if self.accounts[number].oldest < day)
 
     def _waits(self, found: Mapping[int, WantedOrder]) -> bool:
         return len(found) > self.world.cap
@@ -156,8 +162,8 @@ class Decisions:
         account.facts = replace(account.facts, installed_at=instant(event.minute))
 
     def _bill(self, account: Account, event: Event) -> None:
-        account.due[event.first], account.open[event.first] = event.second, event.third
-        account.paid[event.first] = []
+        account.due[event.first], account.paid[event.first] = event.second, []
+        account.owe(event.first, event.third)
 
     def _pay(self, account: Account, event: Event) -> None:
         cents = min(event.second, account.open.get(event.first, 0))

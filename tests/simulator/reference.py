@@ -99,9 +99,9 @@ def standing(history: Sequence[Entry]) -> Standing:
     return found
 
 
-def wanted(found: Standing, day: int, rule: Rule, held: bool) -> Order | None:
-    """What the rules want on a day for a subscription that stands so; `held`: nothing may start today."""
-    if held or not found.installed or found.cancelled or found.under("total"):
+def wanted(found: Standing, day: int, rule: Rule) -> Order | None:
+    """What the rules want on a day, on which something may start, for a subscription that stands so."""
+    if not found.installed or found.cancelled or found.under("total"):
         return None
     late = [number for number in found.open if found.due[number] < day]
     if sum(found.open[number] for number in late) < rule.minimum_cents:

@@ -54,24 +54,21 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A provider's year."""
+    """A provider's year; `added` are the company's own holidays, `holidays` all of them, the day after the year too."""
 
     seed: int
     rules: tuple[tuple[int, Rule], ...]
     added: frozenset[int]
+    holidays: frozenset[int]
     cap: int
     runs: tuple[Run, ...]
     notices: tuple[int, ...]
     lives: tuple[tuple[Event, ...], ...] = field(repr=False)
 
-    def is_holiday(self, day: int) -> bool:
-        """Whether the printed calendar of the country or the company's own has it."""
-        return day in self.added or day == DAYS or f"{day_of(day):%m-%d}" in PRINTED.split()
-
     def is_held(self, day: int) -> bool:
         """Whether nothing may start: Friday to Sunday, a holiday, the day before one."""
         weekend = day_of(day).isoweekday() >= 5
-        return self.rule_on(day)[1].calendar and (weekend or self.is_holiday(day) or self.is_holiday(day + 1))
+        return self.rule_on(day)[1].calendar and (weekend or day in self.holidays or day + 1 in self.holidays)
 
     def rule_on(self, day: int) -> tuple[int, Rule]:
         """The version (from 1) that holds on a day, and its content."""
@@ -96,10 +93,12 @@ def draw_world(seed: int, subscriptions: int) -> World:
     hour = rng.randrange(4, 9) * 60
     working = [day for day in range(DAYS) if day not in outages]
     runs = [Run(day * DAY + hour, day in alarms, _approval(rng)) for day in working]
+    added = frozenset(rng.sample(range(DAYS), 6))
     return World(
         seed=seed,
         rules=_rules(rng),
-        added=frozenset(rng.sample(range(DAYS), 6)),
+        added=added,
+        holidays=added | {day for day in range(DAYS + 1) if f"{day_of(day):%m-%d}" in PRINTED},
         cap=max(3, subscriptions * 3 // 100),
         runs=tuple(runs),
         notices=tuple(day * DAY + hour - 60 for day in working),
