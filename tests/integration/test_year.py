@@ -11,7 +11,7 @@ from tests.simulator.year import play
 from tests.ticking import FakeClock
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_every_state_follows_from_the_facts(seed: int, runtime: Runtime, clock: FakeClock) -> None:
     world = draw_world(seed, 10)
     settings = settings_of(world, runtime.settings)

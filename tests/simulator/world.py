@@ -143,7 +143,15 @@ def _life(rng: random.Random) -> tuple[Event, ...]:
             events += _bill(rng, character, month, issued, due, cents)
     if character == "restless":
         events += _interventions(rng, installed)
-    return tuple(sorted(events, key=lambda event: event.minute))
+    return _until_cancelled(sorted(events, key=lambda event: event.minute))
+
+
+def _until_cancelled(events: list[Event]) -> tuple[Event, ...]:
+    """Whoever has cancelled gets no more bills; what is owed may still be paid."""
+    end = min((event.minute for event in events if event.kind == "cancel"), default=DAYS * DAY)
+    billed = {event.first for event in events if event.kind == "bill" and event.minute <= end}
+    money = [event for event in events if event.kind in ("pay", "reverse", "void") and event.first in billed]
+    return tuple(event for event in events if event.minute <= end or event in money)
 
 
 def _bill(rng: random.Random, character: str, number: int, issued: int, due: int, cents: int) -> list[Event]:
@@ -151,7 +159,8 @@ def _bill(rng: random.Random, character: str, number: int, issued: int, due: int
     if character == "prompt":
         return [*events, Event(rng.randrange(issued, due * DAY + DAY), "pay", number, cents)]
     if rng.random() < 0.15:
-        return [*events, *([Event(_later(rng, due, 60), "void", number)] if rng.random() < 0.5 else [])]
+        end = "void" if rng.random() < 0.5 else "cancel"
+        return [*events, Event(_later(rng, due + 20, 80), end, number)]
     paid = _later(rng, due, rng.choice((3, 20, 45, 90)))
     if rng.random() < 0.2:
         part = rng.randrange(1, cents)

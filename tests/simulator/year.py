@@ -63,7 +63,7 @@ class _Year:
 
     def play(self) -> int:
         for minute, _rank, number, what in self._steps():
-            while self.approvals and self.approvals[0][0] < minute:
+            while self.approvals and self.approvals[0][0] <= minute:
                 self._approve(*self.approvals.pop(0))
             self._pass_edges(minute)
             if isinstance(what, Event):
@@ -101,8 +101,8 @@ class _Year:
                 heapq.heappush(self.edges, (end, number))
 
     def _pass_edges(self, minute: int) -> None:
-        """What time alone changes: compared just before and at the minute."""
-        while self.edges and self.edges[0][0] < minute:
+        """What time alone changes up to a minute, before anything is done in it: compared just before and at it."""
+        while self.edges and self.edges[0][0] <= minute:
             end, number = heapq.heappop(self.edges)
             self._compare(number, end - 1)
             self._compare(number, end)
