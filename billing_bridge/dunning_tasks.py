@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from billing_bridge.dunning import preview_dunning, start_run
+from billing_bridge.dunning import continue_run, preview_dunning, start_run
 from billing_bridge.dunning_cap import take_cap_turn
-from billing_bridge.dunning_runs import ALL_LEVELS, DONE, HELD, WAITING
+from billing_bridge.dunning_runs import ALL_LEVELS, DONE, HELD, PLANNING, RUNNING, WAITING
 from billing_bridge.dunning_waiting import expire_runs, forget_lines
 from billing_bridge.models import DunningRun
 from core.actor import Actor
@@ -42,7 +42,11 @@ def purge_dunning_lines(runtime: Runtime) -> None:
 def _runner(levels: Collection[Level]) -> Callable[[Runtime, Actor, Mapping[str, Any]], TaskResult]:
     def run(runtime: Runtime, actor: Actor, _parameters: Mapping[str, Any]) -> TaskResult:
         with runtime.database.transaction(actor) as tx:
-            return _result(start_run(tx, levels=levels, origin=actor.name))
+            found = start_run(tx, levels=levels, origin=actor.name)
+        while found.status in (PLANNING, RUNNING):  # its own jobs help, and go on with it where this process dies
+            with runtime.database.transaction(actor) as tx:
+                found = continue_run(tx, found.id)
+        return _result(found)
 
     return run
 

@@ -47,8 +47,8 @@ class Preview:
     plan: Plan
     total: int
     to_change: int
-    cents_before: int
-    cents_after: int
+    before_cents: int
+    after_cents: int
     warnings: Mapping[str, int]
     digest: str
     rows: Sequence[PreviewRow]
@@ -69,7 +69,7 @@ def preview_mass_change(
     shown = list(candidates(tx, wanted, after=after, limit=limit))
     rows = _rows(tx, shown, plan, tally)
     return Preview(
-        plan, tally.total, tally.to_change, tally.cents_before, tally.cents_after,
+        plan, tally.total, tally.to_change, tally.before_cents, tally.after_cents,
         {WORDS[word]: count for word, count in sorted(tally.warnings.items())}, tally.digest, rows,
     )  # fmt: skip
 

@@ -108,7 +108,7 @@ class Tally:
 
     def __init__(self, selection: Selection, plan: Target, change_price: bool) -> None:
         self._plan, self._change_price = plan, change_price
-        self.total = self.to_change = self.cents_before = self.cents_after = 0
+        self.total = self.to_change = self.before_cents = self.after_cents = 0
         self.warnings: dict[str, int] = {}
         self._hash = hashlib.sha256(repr((sorted(selection.stored.items()), astuple(plan), change_price)).encode())
 
@@ -117,8 +117,8 @@ class Tally:
         self.total += 1
         if fate == CHANGE:
             self.to_change += 1
-            self.cents_before += candidate.cents
-            self.cents_after += self.cents_then(candidate)
+            self.before_cents += candidate.cents
+            self.after_cents += self.cents_then(candidate)
         for word in candidate.warnings(self._plan.id):
             self.warnings[word] = self.warnings.get(word, 0) + 1
         self._hash.update(repr((candidate.subscription_id, candidate.plan_id, candidate.cents, fate)).encode())

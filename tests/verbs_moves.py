@@ -46,7 +46,7 @@ def change_all(do: Any, runtime: Runtime, plan: int, subscription: int) -> None:
     faster = do("plan.clone", plan, body={"name": "Fibre 100", "download_bps": "100M", "price_cents": 8990})["id"]
     wanted = {"plan_id": faster, "from_plan_id": plan, "change_price": False}
     preview = do("mass-change.preview", body=wanted)
-    assert (preview["to_change"], preview["cents_before"], preview["cents_after"]) == (1, 7990, 7990)
+    assert (preview["to_change"], preview["before_cents"], preview["after_cents"]) == (1, 7990, 7990)
     started = do("mass-change.start", body={**wanted, "digest": preview["digest"]})
     assert (started["status"], started["left"]) == ("running", 1)
     assert follow_up(runtime, CONTINUE) == ["Applied"]

@@ -79,8 +79,8 @@ class MassPreviewView(View):
     plan_name: str = Field(description="Its name", examples=["50 Mega"])
     total: int = Field(description="How many are selected", examples=[310])
     to_change: int = Field(description="How many of them would change", examples=[300])
-    cents_before: int = Field(description="What those cost a month now, together, in cents", examples=[2397000])
-    cents_after: int = Field(description="What they would cost", examples=[2997000])
+    before_cents: int = Field(description="What those cost a month now, together, in cents", examples=[2397000])
+    after_cents: int = Field(description="What they would cost", examples=[2997000])
     warnings: dict[str, int] = Field(
         description="What one should know, and of how many", examples=[{"on this plan already: skipped": 10}]
     )

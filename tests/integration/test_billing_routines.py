@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing_bridge import background, dunning_tasks, notice_tasks  # noqa: F401 - their import registers the tasks
-from billing_bridge.dunning import list_runs
+from billing_bridge.dunning import CHUNK, list_runs
 from billing_bridge.models import DunningRun
 from core.alarms import raise_alarm
 from core.database import Database
@@ -59,6 +59,18 @@ def test_the_defaults_run_daily(seeded: dict[str, int], database: Database) -> N
     assert hours["notify"] == ([5], [0], "Avisos de suspensão")
     assert hours["enable"] == ([6], [30], "Habilitação diária")
     assert hours["sweep-stale-sessions"] == ([], [0], "Limpeza de sessões mudas")
+
+
+def test_a_run_of_several_chunks_is_told_when_it_is_through(
+    runtime: Runtime, database: Database, clock: FakeClock, seeded: dict[str, int]
+) -> None:
+    count = CHUNK + 1
+    database.settings.suspension_cap_minimum = count
+    late_subscriptions(database, count)
+    clock.now = SIX
+    tick_and_run(runtime)
+    [told] = runs_of(database, seeded["suspend-and-reduce"])
+    assert (told.status, told.counts["ordered"], dunned(database)[0].status) == ("done", count, "done")
 
 
 def test_who_is_late_is_suspended_at_six_and_not_a_second_before(

@@ -68,7 +68,7 @@ def test_all_of_a_plan(database: Database, runtime: Runtime, change: bool, cents
     with database.reading() as tx:
         shown = preview_mass_change(tx, plan_id=base.new, selection={"plan_id": base.old}, change_price=change)
         assert (shown.total, shown.to_change, shown.warnings) == (3, 3, {})
-        assert (shown.cents_before, shown.cents_after) == (3 * 7990, 3 * cents)
+        assert (shown.before_cents, shown.after_cents) == (3 * 7990, 3 * cents)
         row = shown.rows[0]
         assert (row.plan_name, row.new_plan_name, row.cents, row.new_cents) == ("20 Mega", "50 Mega", 7990, cents)
         assert (row.download_bps, row.new_download_bps) == (20_000_000, 50_000_000)

@@ -63,7 +63,7 @@ def test_the_price_switch(change: bool, after: int) -> None:
     for candidate in (ACTIVE, replace(ACTIVE, subscription_id=13, plan_id=3, cents=100)):
         tally.add(candidate)
     assert (tally.total, tally.to_change) == (2, 1)
-    assert (tally.cents_before, tally.cents_after) == (7990, after)
+    assert (tally.before_cents, tally.after_cents) == (7990, after)
     assert tally.warnings == {"same-plan": 1}
 
 
