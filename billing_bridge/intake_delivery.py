@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
-from typing import Any
 
 from billing_bridge.intake import APPLY, CHUNK, apply_received, store_events
 from billing_bridge.intake_events import BadEvent, FieldError, parse_event
@@ -93,7 +92,3 @@ def apply_the_rest(runtime: Runtime, job: Job) -> Outcome:
 
 def _nobody() -> Secret:
     return Secret(secrets.token_hex(32))
-
-
-def as_json(fault: FieldError) -> dict[str, Any]:
-    return {"field": fault.field, "rule": fault.rule, "example": fault.example}

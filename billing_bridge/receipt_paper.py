@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from billing_bridge.models import Invoice, Payment
 from billing_bridge.payments import get_receipt
-from billing_bridge.receipt_pdf import PaperLine, ReceiptPaper
+from billing_bridge.receipt_content import PaperLine, ReceiptPaper
 from core.database import Transaction
 from provisioning.documents import Document
 from provisioning.subscribers import get_subscriber

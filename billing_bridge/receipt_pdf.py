@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Literal
 
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
+from billing_bridge.receipt_content import Format, Language, PaperLine, ReceiptPaper
 from core.units import format_money
 
-Format = Literal["a4", "80mm"]
-Language = Literal["pt-BR", "en"]
 FONT = "helvetica"
 ROLL_MM, ROLL_MARGIN_MM = 80.0, 5.0
 
@@ -68,39 +64,6 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "signature": "Signature",
     },
 }
-
-
-@dataclass(frozen=True, slots=True)
-class PaperLine:
-    """What the receipt paid of one invoice; `charges` are the words of what it is for."""
-
-    invoice: str
-    due_on: date
-    charges: tuple[str, ...]
-    discount_cents: int
-    amount_cents: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptPaper:
-    """Everything that is printed; instants are in the company's time zone, documents written as people read them."""
-
-    number: str
-    company_name: str
-    company_document: str
-    payer_name: str
-    payer_document: str
-    amount_cents: int
-    method: str
-    cash_box: str
-    paid_at: datetime
-    received_at: datetime
-    received_by: str
-    note: str
-    lines: tuple[PaperLine, ...]
-    reversed_at: datetime | None = None
-    reversed_by: str = ""
-    reversal_note: str = ""
 
 
 def receipt_pdf(paper: ReceiptPaper, *, size: Format = "a4", language: Language = "pt-BR") -> bytes:

@@ -37,11 +37,11 @@ def refresh(tx: Transaction, subscription_ids: Sequence[int], *, republish: bool
     """Re-evaluate; gives how many records were published. `republish` publishes them whether or not they changed."""
     tx.session.flush()
     published: list[int] = []
-    ids = sorted(set(subscription_ids))
+    ids, rules = sorted(set(subscription_ids)), rules_from(tx.settings)
     for start in range(0, len(ids), CHUNK):
         news = _News()
         for known in load_known(tx, ids[start : start + CHUNK], lock=True):
-            if _refresh_one(tx, known, rules_from(tx.settings), republish, news):
+            if _refresh_one(tx, known, rules, republish, news):
                 published.append(known.subscription_id)
         narrate_states(tx, news.changes)
         _remember(tx, news.values)
