@@ -21,27 +21,28 @@ NO_HOSTS = tuple(IPv4Network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169
 
 def parse_network(value: str | IPv4Network, field: str = "cidr") -> IPv4Network:
     """`"10.0.0.0/24"` as a network. InvalidInput for host bits, a missing prefix length, IPv6 or unusable space."""
-    network = _network(str(value), field)
+    text = str(value)
+    network = _network(text, field)
     if network.prefixlen < SHORTEST_PREFIX:
         raise InvalidInput(field, f"a prefix length of {SHORTEST_PREFIX} to 32", "10.0.0.0/24")
     for barred in NO_HOSTS:
         if network.overlaps(barred):
             raise InvalidInput(field, f"addresses that hosts can use, which none of {barred} is", "10.0.0.0/24")
+    if not text.startswith(f"{network.network_address}/"):  # last, so that the example is a network that would pass
+        raise InvalidInput(field, f"no host bits behind the prefix of {network.prefixlen} bits", str(network))
     return network
 
 
 def _network(text: str, field: str) -> IPv4Network:
+    """The network that the text lies in; host bits are not looked at."""
     if ":" in text:
         raise InvalidInput(field, "an IPv4 network; IPv6 subnets are not offered yet", "10.0.0.0/24")
     try:
         if not _CIDR.fullmatch(text):
             raise ValueError(text)
-        loose = IPv4Network(text, strict=False)
+        return IPv4Network(text, strict=False)
     except ValueError:
         raise InvalidInput(field, "a network as address/prefix length", "10.0.0.0/24") from None
-    if not text.startswith(f"{loose.network_address}/"):
-        raise InvalidInput(field, f"no host bits behind the prefix of {loose.prefixlen} bits", str(loose))
-    return loose
 
 
 def parse_address(value: str | IPv4Address | IPv6Address, field: str = "address") -> IPv4Address:
