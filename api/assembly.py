@@ -21,6 +21,7 @@ TABLES = (
     "provisioning.pending_speed_models",
     "provisioning.subscriber_history",
     "provisioning.mass_change_models",
+    "provisioning.routeros.models",
     "billing_bridge.models",
     "billing_bridge.monthly_models",
     "billing_bridge.intake_models",

@@ -23,6 +23,7 @@ from core.database import Transaction
 from provisioning.fact_store import Known, load_known, rules_from
 from provisioning.facts import ServiceRules, ServiceState
 from provisioning.models import Subscription
+from provisioning.routeros.touch import touch_routers
 from provisioning.service_state import next_change_at, service_state, spans_from
 from provisioning.timeline import narrate, narrate_states
 from radius import records, replica
@@ -45,6 +46,7 @@ def refresh(tx: Transaction, subscription_ids: Sequence[int], *, republish: bool
                 published.append(known.subscription_id)
         narrate_states(tx, news.changes)
         _remember(tx, news.values)
+        touch_routers(tx, news.values.keys())
     for nas_id in nas_ids_with_open_sessions(tx, published):
         tx.enqueue("converge", str(nas_id))
     return len(published)

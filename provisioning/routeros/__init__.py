@@ -1,0 +1,1 @@
+"""Holding MikroTik routers at their desired state over the RouterOS API: read, plan, apply, read again, record."""
