@@ -104,7 +104,7 @@ class RouterStatus(Base):
     """How a router stands: what it said of itself, how talking to it goes, and its last plan.
 
     `failures` in a row and `retry_at` are the circuit breaker's; `trouble` is the last one's words. `full_at`: when all
-    of it was last read. `plan` is the last plan's counts by kind of step; `held` how many removals the guard holds back.
+    of it was last read. `plan` is the last plan's counts by kind of step; `held`: removals that the guard holds back.
     """
 
     __tablename__ = "router_status"

@@ -1,8 +1,8 @@
 """Rows of a router: as the facts demand them, as the router shows them, and the steps between the two.
 
-A row of ours is known by its mark, the first word of its comment: `catraca:` and a key that says what it is for, such as
-`s42:secret` or `garden:filter:03`. Whatever follows the first space belongs to the people at the router. A row without
-our mark is never touched.
+A row of ours is known by its mark, the first word of its comment: `catraca:` and a key that says what it is for, such
+as `s42:secret` or `garden:filter:03`. Whatever follows the first space belongs to the people at the router. A row
+without our mark is never touched.
 """
 
 from __future__ import annotations
