@@ -20,6 +20,7 @@ from core.database import Transaction
 from core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from core.secrets import Secret
 from provisioning.checks import optional_text, required_text
+from provisioning.routine_seeds import seed_on_demand
 
 KINDS = ("push", "hubsoft")
 FEED_EMPTY, FEED_FAILING = "feed-empty", "feed-failing"
@@ -31,7 +32,10 @@ _SECRET = re.compile(r"[\x21-\x7e]{1,200}")
 
 
 def add_source(tx: Transaction, *, name: str, kind: str, secret: Secret, **values: Any) -> BillingSource:
-    """Add a source. `values`: enabled, password, base_url, client_id, username, window_days, expect_every_hours."""
+    """Add a source. `values`: enabled, password, base_url, client_id, username, window_days, expect_every_hours.
+
+    With the first one that we ask comes a routine that asks it.
+    """
     if kind not in KINDS:
         raise InvalidInput("kind", f"one of {', '.join(KINDS)}", "push")
     source = BillingSource(
@@ -49,6 +53,8 @@ def add_source(tx: Transaction, *, name: str, kind: str, secret: Secret, **value
     tx.session.add(source)
     tx.session.flush()
     tx.audit("add", "billing_source", source.id, after=_shown(source))
+    if kind != "push":
+        seed_on_demand(tx, "sync")
     return source
 
 

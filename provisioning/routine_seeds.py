@@ -1,7 +1,8 @@
 """The routines that an installation begins with, so that it suspends and restores without anybody setting it up.
 
 Each is seeded once, by its name: who changes, switches off or removes one keeps it so. An installation whose people
-made routines of their own before is given none. A default whose task is not known (yet) waits until it is.
+made routines of their own before is given none. A default whose task is not known (yet) waits until it is; one of
+`ON_DEMAND` waits until somebody sets up what it is for.
 """
 
 from __future__ import annotations
@@ -34,10 +35,19 @@ SEEDS = (
     Seed("sweep-stale-sessions", "Limpeza de sessões mudas", (), (0,)),
 )
 
+ON_DEMAND = {"sync": Seed("sync", "Comparação com as outras cobranças", (2, 14), (15,))}
+
+
+def seed_on_demand(tx: Transaction, task: str) -> None:
+    """Add this default unless a routine has its task, or it was there once and somebody removed it."""
+    known = select(Routine.id).where((Routine.seed == task) | ((Routine.task == task) & Routine.removed_at.is_(None)))
+    if task in TASKS and tx.session.scalar(known.limit(1)) is None:
+        _add(tx, ON_DEMAND[task])
+
 
 def missing_seeds(tx: Transaction) -> list[Seed]:
     """The defaults that are to be added now."""
-    rows = set(tx.session.scalars(select(Routine.seed).distinct()))
+    rows = set(tx.session.scalars(select(Routine.seed).distinct())) - set(ON_DEMAND)
     if rows == {None}:  # only routines of people's own
         return []
     return [seed for seed in SEEDS if seed.task in TASKS and seed.task not in rows]

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from billing_bridge.intake import store_events
 from billing_bridge.intake_models import BillingSource
@@ -13,6 +14,9 @@ from billing_bridge.intake_sources import add_source, change_source, rotate_secr
 from core.database import Database, Transaction
 from core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from core.secrets import Secret
+from provisioning.routine_models import Routine
+from provisioning.routine_seeds import missing_seeds
+from provisioning.routines import remove_routine
 from tests.factories import make_subscription
 from tests.factories_core import audit_of
 from tests.factories_intake import SECRET, make_event, make_source
@@ -42,6 +46,21 @@ def test_a_source_is_checked(database: Database, values: dict[str, Any], field: 
     with database.transaction() as tx, pytest.raises(InvalidInput) as refused:
         add_source(tx, **{"name": "ERP", "kind": "push", "secret": SECRET, **values})
     assert refused.value.field == field
+
+
+def test_with_the_first_source_that_is_asked_comes_a_routine_that_asks_it(database: Database) -> None:
+    with database.transaction() as tx:
+        make_source(tx)
+        assert list(tx.session.scalars(select(Routine.task))) == []
+        hubsoft(tx)
+        routine = tx.session.scalars(select(Routine)).one()
+        assert (routine.task, routine.hours, routine.enabled) == ("sync", [2, 14], True)
+        remove_routine(tx, routine_id=routine.id)
+        make_source(tx, "HubSoft 2", kind="hubsoft", base_url="https://b.example", client_id="1", username="u",
+                    password=Secret("p"))  # fmt: skip
+        assert [r.id for r in tx.session.scalars(select(Routine))] == [routine.id]
+    with database.transaction() as tx:
+        assert "enable" in {seed.task for seed in missing_seeds(tx)}
 
 
 def test_a_source_is_added_changed_and_its_secret_replaced(database: Database, clock: FakeClock) -> None:
