@@ -52,7 +52,7 @@ async def _call(
             method, path, params=query, headers=headers, **(content if body is not None else {})
         )
         kind = response.headers.get("content-type", "")
-        if kind.startswith(("application/zip", "application/pdf")):
+        if kind.startswith(("application/zip", "application/pdf", "text/csv")):
             return Answer(response.status_code, response.content, response.headers)
         is_json = "json" in kind and response.content
         return Answer(response.status_code, response.json() if is_json else response.text, response.headers)

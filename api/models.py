@@ -69,6 +69,11 @@ def columns(*names: str) -> ConfigDict:
     return ConfigDict(json_schema_extra={"x-columns": list(names)})
 
 
+def for_machines(*names: str) -> ConfigDict:
+    """The `model_config` of a view of which a terminal shows all but these fields; `--json` has them."""
+    return ConfigDict(json_schema_extra={"x-for-machines": list(names)})
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return Secret(value.get_secret_value())

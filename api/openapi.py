@@ -14,7 +14,7 @@ from typing import Any
 
 Json = dict[str, Any]
 METHODS = ("get", "post", "put", "patch", "delete")
-FILES = frozenset({"application/zip", "application/pdf"})
+FILES = frozenset({"application/zip", "application/pdf", "text/csv"})
 
 PROBLEM_SCHEMA: Json = {
     "type": "object",

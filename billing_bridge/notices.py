@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, time
 from itertools import groupby
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Date, and_, case, exists, false, func, insert, literal, select
 
@@ -29,6 +30,7 @@ from core.database import Transaction
 from provisioning.facts import Level
 from provisioning.models import Debt, RestrictionOrderRow, Subscriber, Subscription
 from provisioning.timeline import narrate_each
+from provisioning.warnings import LINGERS, Warned, warn_each
 
 CHUNK = 500
 GIVEN = "debt.notice-given"
@@ -49,11 +51,13 @@ def give_notices(tx: Transaction, *, chunk: int = CHUNK, after: int = 0) -> Noti
     ids = _candidates(tx, day, after, chunk)
     lock_subscriptions(tx, ids)  # who pays meanwhile waits; two schedulers give one notice
     wanted = _wanted(tx, ids, day)
-    told = {key: _details(group, day) for key, group in groupby(wanted, key=lambda notice: notice.subscription_id)}
+    theirs = {key: list(group) for key, group in groupby(wanted, key=lambda notice: notice.subscription_id)}
+    told = {key: _details(group, day) for key, group in theirs.items()}
     if wanted:
         tx.session.execute(insert(DebtNotice), [_row(tx, notice, day) for notice in wanted])
     narrate_each(tx, "notice.given", told)
     tx.audit_each("give-notice", "subscription", told)
+    warn_each(tx, {key: _warned(tx, group, day) for key, group in theirs.items()})
     owners = _owners(tx, told)
     for key, details in told.items():
         subscriber_id = owners[key][0]
@@ -96,6 +100,14 @@ def _details(notices: Iterable[WantedNotice], day: date) -> dict[str, object]:
         for notice in notices
     ]
     return {"given_on": day.isoformat(), "invoices": invoices}
+
+
+def _warned(tx: Transaction, notices: Sequence[WantedNotice], day: date) -> Warned:
+    """The warning on the network, until a while after the restriction could have started."""
+    last = max(notice.restriction_from for notice in notices)
+    begins = datetime.combine(last, time(), ZoneInfo(tx.settings.timezone)).astimezone(UTC)
+    cause = f"notice of {day.isoformat()}: a restriction from {last.isoformat()} on"
+    return Warned(begins + LINGERS, cause, tuple(notice.invoice_id for notice in notices))
 
 
 def _row(tx: Transaction, notice: WantedNotice, day: date) -> dict[str, object]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
+
 from core.clock import system_clock
 from core.job_queue import Job, claim, due_jobs, free_claims, mark_announced, purge_done
 from core.leases import forget_leases, hold_lease
@@ -38,16 +40,23 @@ class Schedule:
 
 
 HANDLERS: dict[str, Handler] = {}
+APART: set[str] = set()
+"""Kinds that wait for other machines; see `core.apart`."""
 SCHEDULES: dict[str, Schedule] = {}
 
 
-def handles(kind: str) -> Callable[[Handler], Handler]:
-    """Register the handler of a kind of job, or of a past-tense event."""
+def handles(kind: str, *, apart: bool = False) -> Callable[[Handler], Handler]:
+    """Register the handler of a kind of job, or of a past-tense event.
+
+    `apart`: it may wait long for another machine, so it runs in threads of its own and takes no slot of the worker's.
+    """
 
     def register(handler: Handler) -> Handler:
         if kind in HANDLERS and HANDLERS[kind] is not handler:
             raise ValueError(f"two handlers for job kind {kind}")
         HANDLERS[kind] = handler
+        if apart:
+            APART.add(kind)
         return handler
 
     return register
@@ -65,6 +74,14 @@ def every(seconds: float, name: str, *, exclusive: bool = True) -> Callable[[Per
         return run
 
     return register
+
+
+def runs_apart(runtime: Runtime, job_id: int) -> bool:
+    """Whether the job is of a kind that runs apart; a job that is gone is not."""
+    if not APART:
+        return False
+    with runtime.database.reading() as tx:
+        return tx.session.scalar(select(Job.kind).where(Job.id == job_id)) in APART
 
 
 def run_job(runtime: Runtime, job_id: int) -> Outcome | None:

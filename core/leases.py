@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import String, delete, select, update
@@ -38,6 +39,35 @@ def hold_lease(database: Database, name: str, length: timedelta) -> Iterator[boo
     finally:
         if held:
             persist(lambda: _give_back(database, name, holder), now + length)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLease:
+    """A lease that its holder may lengthen while its work goes on."""
+
+    database: Database
+    name: str
+    holder: str
+    length: timedelta
+
+    def renew(self) -> bool:
+        """Hold it for its whole length from now; False: it ran out, and somebody else may have it."""
+        mine = update(Lease).where(Lease.name == self.name, Lease.holder == self.holder)
+        with self.database.transaction() as tx:
+            renewed = mine.values(until=system_clock() + self.length).returning(Lease.name)
+            return tx.session.scalar(renewed) is not None
+
+
+@contextmanager
+def keep_lease(database: Database, name: str, length: timedelta) -> Iterator[KeptLease | None]:
+    """Try to hold `name` for the block, `length` at first and from each renewal; yields None when another has it."""
+    lease = KeptLease(database, name, uuid.uuid4().hex, length)
+    held = _take(database, name, lease.holder, system_clock(), length)
+    try:
+        yield lease if held else None
+    finally:
+        if held:
+            persist(lambda: _give_back(database, name, lease.holder), system_clock() + length)
 
 
 def _give_back(database: Database, name: str, holder: str) -> None:

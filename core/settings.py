@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     http_address: str = Field("127.0.0.1", description="Address that the HTTP API listens on")
     http_port: int = Field(8080, ge=0, le=65535, description="TCP port of the HTTP API")
     worker_threads: int = Field(4, ge=1, le=64, description="Threads of the embedded worker")
+    router_threads: int = Field(
+        64, ge=1, le=512, description="Routers that one worker process may talk to over their API at the same time"
+    )
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token that `/metrics` asks for; unset: it is open, as it shows no secret and no login"
     )

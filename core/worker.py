@@ -17,7 +17,8 @@ from celery import Celery, signals
 from celery.beat import Service
 from celery.worker import WorkController, state
 
-from core.jobs import SCHEDULES, run_job, run_periodic, sweep, take_over
+from core.apart import ApartPool
+from core.jobs import SCHEDULES, run_job, run_periodic, runs_apart, sweep, take_over
 from core.logs import get_logger
 from core.runtime import Runtime
 from core.settings import Settings
@@ -49,7 +50,9 @@ def make_app(settings: Settings, runtime: Callable[[], Runtime]) -> Celery:
         timezone="UTC",
         beat_schedule=_beat_schedule(),
     )
-    _add_tasks(app, runtime)
+    app.apart = _add_tasks(app, runtime, settings.router_threads)
+    if not settings.embedded:
+        signals.worker_process_shutdown.connect(lambda **_signal: app.apart.stop(STOP_SECONDS), weak=False)
     return app
 
 
@@ -64,8 +67,11 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
     return options
 
 
-def _add_tasks(app: Celery, open_runtime: Callable[[], Runtime]) -> None:
-    """The tasks of this application alone (`shared=False`): another one in this process has another runtime."""
+def _add_tasks(app: Celery, open_runtime: Callable[[], Runtime], apart_threads: int) -> ApartPool:
+    """The tasks of this application alone (`shared=False`): another one in this process has another runtime.
+
+    Gives the threads of jobs that run apart; the first such job starts them, in the process that has it.
+    """
     wake = wake_with(app)
 
     def runtime() -> Runtime:
@@ -73,9 +79,14 @@ def _add_tasks(app: Celery, open_runtime: Callable[[], Runtime]) -> None:
         found.database.wake = wake  # what a handler puts into the outbox is not left to the sweep
         return found
 
+    apart = ApartPool(runtime, apart_threads)
+
     @app.task(name="catraca.run_job", shared=False)  # type: ignore[untyped-decorator]
     def run_one(job_id: int) -> None:
-        run_job(runtime(), job_id)
+        if runs_apart(runtime(), job_id):
+            apart.put(job_id)
+        else:
+            run_job(runtime(), job_id)
 
     @app.task(name="catraca.run_periodic", shared=False)  # type: ignore[untyped-decorator]
     def run_schedule(name: str) -> None:
@@ -88,6 +99,8 @@ def _add_tasks(app: Celery, open_runtime: Callable[[], Runtime]) -> None:
     @app.task(name="catraca.sweep", shared=False)  # type: ignore[untyped-decorator]
     def sweep_outbox() -> None:
         wake(sweep(runtime()))
+
+    return apart
 
 
 def _beat_schedule() -> dict[str, dict[str, Any]]:
@@ -176,6 +189,7 @@ class Embedded:
             self.app.send_task("catraca.nothing")
         for thread in self._threads:
             thread.join(timeout=STOP_SECONDS)
+        self.app.apart.stop(STOP_SECONDS)
 
     def _run_worker(self) -> None:
         with contextlib.suppress(SystemExit):

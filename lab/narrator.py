@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
+from rich.markup import escape
 
 
 class Narrator:
@@ -18,7 +19,7 @@ class Narrator:
         self._console = console or Console(highlight=False, soft_wrap=True)
 
     def opened(self, where: str) -> None:
-        self._say("[bold]Catraca lab[/]: one process tree, a made-up provider, a simulated router, hurried time.")
+        self._say("[bold]Catraca lab[/]: one process tree, a made-up provider, simulated routers, hurried time.")
         self._say(f"  {where}")
 
     def chapter(self, title: str) -> None:
@@ -36,6 +37,9 @@ class Narrator:
     def nas(self, text: str) -> None:
         self._say(f"  [green]NAS[/]      {text}")
 
+    def router(self, text: str) -> None:
+        self._say(f"  [magenta]torre-1[/]  {escape(text)}")
+
     def entry(self, entry: Mapping[str, Any], zone: ZoneInfo) -> None:
         at = datetime.fromisoformat(str(entry["at"])).astimezone(zone)
         change = f"{entry['state_before']} → {entry['state_after']}" if entry["state_after"] else ""
@@ -48,10 +52,11 @@ class Narrator:
     def failed(self, text: str) -> None:
         self._say(f"\n[bold red]Not as told[/]: {text}")
 
-    def stays(self, url: str, data_dir: Path) -> None:
+    def stays(self, url: str, data_dir: Path, router: str) -> None:
         self._say(f"\nEverything keeps running until Ctrl-C: {url}/api/v1/openapi.json, and")
         self._say(f"  export CATRACA_DATA_DIR={data_dir} CATRACA_REHEARSAL_CLOCK={data_dir / 'rehearsal-clock'}")
-        self._say("  catraca subscription list")
+        self._say("  catraca subscription list; catraca router plan torre-1; catraca router drift")
+        self._say(f"torre-1 answers RouterOS's API on {router} (user catraca, password lab-secret-of-the-api-user).")
 
     def _say(self, text: str) -> None:
         self._console.print(text)

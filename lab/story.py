@@ -1,9 +1,9 @@
-"""`catraca lab`: the whole product, a simulated router, and one subscriber's month, told in plain words.
+"""`catraca lab`: the whole product, simulated routers, and two subscribers' month, told in plain words.
 
-Nothing is faked on the product's side: it is `catraca up`, driven through its API, and the router speaks RADIUS
-to it over UDP. Only time is hurried, by the offset that the product and the router share. Each chapter says what was
-billed, which state follows, what the NAS was told and what it now does; what does not come true ends the story with
-exit code 1.
+Nothing is faked on the product's side: it is `catraca up`, driven through its API; one router speaks RADIUS to it over
+UDP, the other RouterOS's API over TCP. Only time is hurried, by the offset that the product and the routers share. Each
+chapter says what was billed, which state follows, what a router was told and what it now does; what does not come true
+ends the story with exit code 1.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from lab.narrator import Narrator
 from lab.nas import Event, Session, SimulatedNas
 from lab.product import DidNotStart, Refused, StartedProduct
 from lab.provider import JOAO_MAC, MARIA, MARIA_PASSWORD, NAS_SECRET, Provider, found_provider
+from lab.tower import Tower, Unmoved, tower
 
 ZONE = ZoneInfo("America/Sao_Paulo")
 PATIENCE = 15.0
@@ -43,7 +44,7 @@ def run(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="catraca-lab-") as scratch:
         try:
             return _play(options.data_dir or Path(scratch), narrator, options.stay)
-        except (NotAsTold, Refused, DidNotStart) as error:
+        except (NotAsTold, Unmoved, Refused, DidNotStart) as error:
             narrator.failed(str(error))
             return 1
         except KeyboardInterrupt:
@@ -57,10 +58,10 @@ def _play(data_dir: Path, narrator: Narrator, stay: bool) -> int:
         where = product.address
         server = ("127.0.0.1", where.auth_port, where.acct_port)
         narrator.opened(f"HTTP API {where.http_url}   RADIUS 127.0.0.1:{where.auth_port} and :{where.acct_port}")
-        with SimulatedNas(server, NAS_SECRET.encode(), clock=clock, interim_seconds=0) as nas:
-            Story(product, nas, clock, narrator).tell()
+        with tower(clock) as torre, SimulatedNas(server, NAS_SECRET.encode(), clock=clock, interim_seconds=0) as nas:
+            Story(product, nas, Tower(product.api, torre, narrator), clock, narrator).tell()
             if stay:
-                narrator.stays(where.http_url, data_dir)
+                narrator.stays(where.http_url, data_dir, f"{torre.host}:{torre.port}")
                 while product.process.poll() is None:
                     nas.interim()
                     time.sleep(INTERIM_SECONDS)
@@ -68,20 +69,24 @@ def _play(data_dir: Path, narrator: Narrator, stay: bool) -> int:
 
 
 class Story:
-    """Maria's month."""
+    """Maria's month on a NAS that asks RADIUS, and Carlos's on a router that is held over its API."""
 
-    def __init__(self, product: StartedProduct, nas: SimulatedNas, clock: RehearsalClock, narrator: Narrator) -> None:
-        self.api, self.nas, self.clock, self.narrator = product.api, nas, clock, narrator
+    def __init__(
+        self, product: StartedProduct, nas: SimulatedNas, torre: Tower, clock: RehearsalClock, narrator: Narrator
+    ) -> None:
+        self.api, self.nas, self.tower, self.clock, self.narrator = product.api, nas, torre, clock, narrator
 
     def tell(self) -> None:
         self.provider = self.found()
         self.connect()
-        invoice = self.bill()
-        self.run_late(invoice)
+        self.join()
+        marias, carlos = self.bill("Maria", self.provider.maria, 9990), self.bill("Carlos", self.provider.carlos, 6990)
+        self.run_late(marias)
         self.suspend()
         self.trust()
         self.break_promise()
-        self.pay(invoice)
+        self.meddle()
+        self.pay(marias, carlos)
         self.close()
 
     def found(self) -> Provider:
@@ -105,14 +110,19 @@ class Story:
             raise NotAsTold(f"João should have {self.provider.joao_address}")
         self.expect("ACTIVE", "500M down, 250M up")
 
-    def bill(self) -> int:
-        self.chapter("Maria is billed")
+    def join(self) -> None:
+        self.chapter("A tower out in the country: a MikroTik without RADIUS, held over its API")
+        self.tower.join(self.provider.carlos)
+        self.tower.expect("50M down, 25M up")
+
+    def bill(self, who: str, subscription: int, cents: int) -> int:
+        self.chapter(f"{who} is billed")
         due_on = self.today() + timedelta(days=3)
         invoice = self.api.post(
-            "/invoices/charge-and-invoice", subscription_id=self.provider.maria, description="Fibra 500 Mega",
-            amount_cents=9990, due_on=due_on.isoformat(),
+            "/invoices/charge-and-invoice", subscription_id=subscription, description="Internet",
+            amount_cents=cents, due_on=due_on.isoformat(),
         )  # fmt: skip
-        self.narrator.billed(f"Invoice {invoice['id']}: {format_money(9990)}, due on {due_on:%d/%m/%Y}.")
+        self.narrator.billed(f"Invoice {invoice['id']}: {format_money(cents)}, due on {due_on:%d/%m/%Y}.")
         return int(invoice["id"])
 
     def run_late(self, invoice: int) -> None:
@@ -120,12 +130,14 @@ class Story:
         self.dun()
         self.expect("REDUCED", "2M down, 1M up")
         self.told(since, "coa")
+        self.tower.expect("2M down, 1M up")
 
     def suspend(self) -> None:
         since = self.pass_days(10, "Still nothing is paid: sixteen days late")
         self.dun()
         self.expect("SUSPENDED", "256k down, 256k up", "catraca-suspended")
         self.told(since, "disconnect")
+        self.tower.expect("256k down, 256k up", "catraca-suspended")
 
     def trust(self) -> None:
         self.chapter("Maria calls: she will pay in two days")
@@ -142,13 +154,20 @@ class Story:
         self.expect("SUSPENDED", "256k down, 256k up", "catraca-suspended")
         self.told(since, "disconnect")
 
-    def pay(self, invoice: int) -> None:
-        self.chapter("Maria pays")
+    def meddle(self) -> None:
+        self.chapter("A friend of Carlos's helps him at the router, by hand")
+        self.tower.meddle()
+        self.tower.expect("256k down, 256k up", "catraca-suspended")
+
+    def pay(self, marias: int, carlos: int) -> None:
+        self.chapter("Maria and Carlos pay")
         since = self.nas.event_count
-        receipt = self.api.post(f"/invoices/{invoice}/pay", method="pix")
-        self.narrator.billed(f"Receipt {receipt['number']}: {format_money(receipt['amount_cents'])} by Pix.")
+        for invoice in (marias, carlos):
+            receipt = self.api.post(f"/invoices/{invoice}/pay", method="pix")
+            self.narrator.billed(f"Receipt {receipt['number']}: {format_money(receipt['amount_cents'])} by Pix.")
         self.expect("ACTIVE", "500M down, 250M up")
         self.told(since, "disconnect")
+        self.tower.expect("50M down, 25M up")
 
     def close(self) -> None:
         self.chapter("And the others?")
@@ -156,6 +175,7 @@ class Story:
         if touched:
             raise NotAsTold(f"João paid all along and was touched {len(touched)} times")
         self.narrator.nas("João's session was not touched once.")
+        self.tower.close()
         self.narrator.chapter(f"Maria's timeline (catraca subscription timeline {self.provider.maria})")
         for entry in self.api.get(f"/subscriptions/{self.provider.maria}/timeline")["items"]:
             self.narrator.entry(entry, ZONE)

@@ -23,6 +23,7 @@ from provisioning.admission import learn_at_nas
 from provisioning.convergence import Step, forget_converged, note, record, steps_for_nas
 from provisioning.convergence_plan import AwaitProof, ChangeSession
 from provisioning.models import Divergence
+from provisioning.routeros.readback import ask_for_readback
 from radius import replica
 from radius.attributes import CLASS
 from radius.codec import encode_attributes
@@ -124,6 +125,8 @@ def _verdict(runtime: Runtime, nas: Nas, planned: Sequence[Step]) -> Outcome:
     with runtime.database.transaction() as tx:
         left = steps_for_nas(tx, nas)
         forget_converged(tx, nas.id, left)
+        if any(step.needs_reading for step in left):
+            ask_for_readback(tx, nas)
         waiting = [step.action.until for step in left if isinstance(step.action, AwaitProof)]
         acting = [step for step in left if not isinstance(step.action, AwaitProof)]
         rows = [tx.session.get(Divergence, step.session.id) for step in acting]

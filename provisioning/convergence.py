@@ -6,17 +6,19 @@ proven that it does, with the reason. They go away with the proof or with the se
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, or_, select
+from sqlalchemy import and_, delete, literal, or_, select
 
 from core.database import Transaction
 from provisioning.convergence_plan import Action, AwaitProof, EndSession, Nothing, Observed, plan
 from provisioning.fact_store import load_known, rules_from
+from provisioning.latency import prove_at_nas
 from provisioning.models import Divergence, Subscription
+from provisioning.routeros.readback import readings_of, routers_of
 from provisioning.service_state import answer_at
 from radius.dynauth import Ack, DynauthResult, Nak, TimedOut
 from radius.models import Nas, Session
@@ -45,23 +47,31 @@ class Step:
         return -(download or 0), self.tried_at or never, self.session.id
 
     @property
+    def needs_reading(self) -> bool:
+        """Acknowledged by a NAS that cannot prove it over RADIUS: its router's own rows may."""
+        awaits = isinstance(self.action, AwaitProof) and self.action.until is None
+        return awaits and self.session.acked_fingerprint == self.desired_fingerprint != ""
+
+    @property
     def desired_fingerprint(self) -> str:
         return self.desired.fingerprint if isinstance(self.desired, Grant) else ""
 
 
 def steps_for_nas(tx: Transaction, nas: Nas) -> list[Step]:
     """Read facts and sessions, and plan each session that seems to differ; those that turn out right are left out."""
-    sessions = _suspects(tx, nas.id)
+    readable = bool(routers_of(tx, nas))
+    sessions = _suspects(tx, nas.id, acked=readable)
     answers = _desired(tx, sorted({s.subscription_id for s in sessions if s.subscription_id is not None}))
     policies = StoredPolicies(tx)
     tried = _last_tries(tx, nas.id)
+    readings = readings_of(tx, sessions)
     steps = []
     for session in sessions:
         if session.subscription_id not in answers:
             continue
         desired, since = answers[session.subscription_id]
         action = plan(
-            observation(session, desired),
+            observation(session, desired, readings, readable=readable),
             desired,
             since,
             VENDORS[nas.vendor],
@@ -76,9 +86,10 @@ def steps_for_nas(tx: Transaction, nas: Nas) -> list[Step]:
 
 
 def forget_converged(tx: Transaction, nas_id: int, remaining: Sequence[Step]) -> None:
-    """Drop the rows of sessions that have ended or now run what they should."""
+    """Drop the rows of sessions that have ended or now run what they should; that is the proof of these."""
     kept = [step.session.id for step in remaining]
     tx.session.execute(delete(Divergence).where(Divergence.nas_id == nas_id, Divergence.session_id.not_in(kept)))
+    prove_at_nas(tx, nas_id)
 
 
 def note(tx: Transaction, step: Step) -> None:
@@ -133,8 +144,11 @@ def _verdict(tx: Transaction, step: Step, action: str, result: DynauthResult | N
     return "failing", "the request could not be sent"
 
 
-def _suspects(tx: Transaction, nas_id: int) -> Sequence[Session]:
-    """Open sessions whose accounting does not show what their subscription should run."""
+def _suspects(tx: Transaction, nas_id: int, *, acked: bool) -> Sequence[Session]:
+    """Open sessions whose accounting does not show what their subscription should run.
+
+    `acked`: also those that have acknowledged a CoA, because another observer can tell what they run.
+    """
     query = (
         select(Session)
         .join(Subscription, Subscription.id == Session.subscription_id)
@@ -149,6 +163,7 @@ def _suspects(tx: Transaction, nas_id: int) -> Sequence[Session]:
                     Session.acked_fingerprint != Subscription.desired_fingerprint,
                 ),
                 Subscription.next_change_at <= tx.now,
+                and_(literal(acked), Session.acked_fingerprint != ""),
             ),
         )
         .order_by(Session.id)
@@ -174,8 +189,15 @@ def _last_tries(tx: Transaction, nas_id: int) -> dict[int, datetime]:
     return {row.session_id: row.tried_at for row in tx.session.execute(query)}
 
 
-def observation(session: Session, desired: Grant | Denial) -> Observed:
-    """What is known of a session, as the plan wants it."""
+def observation(
+    session: Session,
+    desired: Grant | Denial,
+    readings: Mapping[int, bool | None] | None = None,
+    *,
+    readable: bool = False,
+) -> Observed:
+    """What is known of a session, as the plan wants it; `readings` as `readback.readings_of` gives them."""
+    readings = readings or {}
     fingerprint = desired.fingerprint if isinstance(desired, Grant) else ""
     return Observed(
         started_at=session.started_at,
@@ -185,6 +207,8 @@ def observation(session: Session, desired: Grant | Denial) -> Observed:
         acked_at=session.acked_at,
         disconnect_acked_at=session.disconnect_acked_at,
         refused_coa=bool(fingerprint) and session.refused_fingerprint == fingerprint,
+        read_to_run=readings.get(session.id),
+        to_be_read=readable and session.id not in readings,
     )
 
 

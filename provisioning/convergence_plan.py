@@ -21,7 +21,11 @@ CLOCK_SLACK = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One open session. Fingerprints are "" when unknown; `refused_coa`: the NAS NAKed a CoA for `desired`."""
+    """One open session. Fingerprints are "" when unknown; `refused_coa`: the NAS NAKed a CoA for `desired`.
+
+    `read_to_run`: the router's own rows, read after it acknowledged `desired`, show it (True), or show something else
+    (False); None: nobody read them, or they do not tell. `to_be_read`: they can be read, and were not yet.
+    """
 
     started_at: datetime
     seen_at: datetime
@@ -30,6 +34,8 @@ class Observed:
     acked_at: datetime | None = None
     disconnect_acked_at: datetime | None = None
     refused_coa: bool = False
+    read_to_run: bool | None = None
+    to_be_read: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,8 @@ def plan(
 
 
 def _runs(observed: Observed, desired: Grant, desired_since: datetime) -> bool:
+    if observed.acked == desired.fingerprint and (observed.to_be_read or observed.read_to_run is not None):
+        return bool(observed.read_to_run)
     if observed.granted:
         # What was granted may have been changed by a CoA since, with or without proof.
         return observed.granted == desired.fingerprint and observed.acked in ("", desired.fingerprint)
@@ -94,6 +102,10 @@ def _runs(observed: Observed, desired: Grant, desired_since: datetime) -> bool:
 
 
 def _after_ack(observed: Observed, acked_at: datetime, adopts_class: bool, proof: timedelta) -> Action:
+    if observed.read_to_run is False:
+        return EndSession("the router acknowledged the CoA but its rows show another policy")
+    if observed.to_be_read:
+        return AwaitProof(None, "CoA acknowledged; the router's rows are to be read")
     if not adopts_class:
         return AwaitProof(None, "CoA acknowledged; this NAS gives no proof over RADIUS")
     if observed.seen_at > acked_at + CLOCK_SLACK:

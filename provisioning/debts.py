@@ -17,6 +17,7 @@ from core.errors import InvalidInput
 from provisioning.models import Debt, RestrictionOrderRow, Subscription
 from provisioning.refresh import refresh
 from provisioning.timeline import narrate
+from provisioning.warnings import end_of_paid
 
 
 def record_debt(
@@ -35,6 +36,8 @@ def record_debt(
         tx.session.add(debt)
     debt.due_on, debt.open_cents, debt.updated_at = due_on, open_cents, tx.now
     tx.session.flush()
+    if not open_cents:
+        end_of_paid(tx, subscription_id)
     lapsed = _lapse(tx, subscription_id)
     if lapsed:
         refresh(tx, [subscription_id])
@@ -70,6 +73,7 @@ def set_aside(tx: Transaction, *, subscription_id: int, invoice_ids: Collection[
         if debt.invoice_id in invoice_ids:
             debt.open_cents, debt.updated_at = 0, tx.now
     tx.session.flush()
+    end_of_paid(tx, subscription_id)
     return _lapse(tx, subscription_id)
 
 

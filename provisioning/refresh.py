@@ -22,10 +22,13 @@ from sqlalchemy.orm.util import identity_key
 from core.database import Transaction
 from provisioning.fact_store import Known, load_known, rules_from
 from provisioning.facts import ServiceRules, ServiceState
+from provisioning.latency import Moved, begin_waits
 from provisioning.models import Subscription
+from provisioning.routeros.handing_on import give_up_services
 from provisioning.routeros.touch import touch_routers
 from provisioning.service_state import next_change_at, service_state, spans_from
 from provisioning.timeline import narrate, narrate_states
+from provisioning.warnings import end_of_restricted
 from radius import records, replica
 from radius.policy import Denial, Grant, Span
 from radius.sessions import nas_ids_with_open_sessions
@@ -46,7 +49,10 @@ def refresh(tx: Transaction, subscription_ids: Sequence[int], *, republish: bool
                 published.append(known.subscription_id)
         narrate_states(tx, news.changes)
         _remember(tx, news.values)
+        begin_waits(tx, news.moved)
+        end_of_restricted(tx, [key for key, moved in news.moved.items() if moved.after != ServiceState.ACTIVE])
         touch_routers(tx, news.values.keys())
+        give_up_services(tx, [key for key, moved in news.moved.items() if moved.after == ServiceState.CANCELLED])
     for nas_id in nas_ids_with_open_sessions(tx, published):
         tx.enqueue("converge", str(nas_id))
     return len(published)
@@ -54,10 +60,14 @@ def refresh(tx: Transaction, subscription_ids: Sequence[int], *, republish: bool
 
 @dataclass
 class _News:
-    """What the evaluation of a chunk is to leave in the database: changes of state to tell, columns by subscription."""
+    """What the evaluation of a chunk is to leave in the database: changes of state to tell, columns by subscription.
+
+    `moved` are those that are in another state than before.
+    """
 
     changes: list[tuple[int, tuple[str, str]]] = field(default_factory=list)
     values: dict[int, dict[str, object]] = field(default_factory=dict)
+    moved: dict[int, Moved] = field(default_factory=dict)
 
 
 def _refresh_one(tx: Transaction, known: Known, rules: ServiceRules, republish: bool, news: _News) -> bool:
@@ -77,6 +87,8 @@ def _refresh_one(tx: Transaction, known: Known, rules: ServiceRules, republish: 
     _tell_returns(tx, known)
     passed = pairwise((*_states_passed(known, rules, tx.now), state))
     news.changes += [(known.subscription_id, states) for states in passed if states[0] != states[1]]
+    if state != known.state:
+        news.moved[known.subscription_id] = Moved(known.state, state, fingerprint)
     if publish:
         _publish(tx, known, spans)
     news.values[known.subscription_id] = _concluded(tx, known, state, fingerprint, following, digest)

@@ -1,10 +1,10 @@
 """One subscription taking the place of another: what goes over to it, all in one transaction.
 
-Over go: login, password and MAC address, where it may be used, the fixed address, routed prefixes, pauses, trust
-unblocks, live restriction orders and what is owed, so that nobody gets rid of a suspension by migrating, and nobody
-loses service who had it; and what is scheduled to happen. A custom speed stays behind, present or scheduled: it was
-agreed upon the old plan. What the waiting subscription was given of its own meanwhile (credentials, an address,
-prefixes) it keeps, and the old one's is given back.
+Over go: login, password and MAC address, where it may be used, the fixed address, routed prefixes, which routers serve
+it, pauses, trust unblocks, live restriction orders and what is owed, so that nobody gets rid of a suspension by
+migrating, and nobody loses service who had it; and what is scheduled to happen. A custom speed stays behind, present or
+scheduled: it was agreed upon the old plan. What the waiting subscription was given of its own meanwhile (credentials,
+an address, prefixes, routers) it keeps, and the old one's is given back.
 
 Facts with an interval are copied and end at the old one, so that both explain what held for them at any instant.
 """
@@ -22,6 +22,7 @@ from ipam.routed import move_prefixes, prefixes_of, withdraw_prefixes
 from provisioning.models import Debt, PauseRow, RestrictionOrderRow, SpeedOverrideRow, Subscription, TrustUnblockRow
 from provisioning.protocols import issue_protocol
 from provisioning.refresh import refresh
+from provisioning.routeros.handing_on import hand_on_services
 from provisioning.scheduled_models import ScheduledChange
 from provisioning.subscriber_history import narrate_subscriber
 from provisioning.timeline import narrate
@@ -39,12 +40,14 @@ def take_over(tx: Transaction, old: Subscription, new: Subscription, note: str =
     Billing follows by the event `subscription.migrated` {old, new}: account and charges.
     """
     login, state = old.login, old.state
+    routers = hand_on_services(tx, from_subscription=old.id, to_subscription=new.id)
     old.cancelled_at = new.installed_at = tx.now
     refresh(tx, [old.id])  # withdraws the records of its login and MAC address, before another's are published
     moved: dict[str, object] = {
         "credentials": _move_credentials(tx, old, new),
         "fixed_address": _move_address(tx, old, new),
         "prefixes": _move_prefixes(tx, old, new),
+        "routers": routers,
         "custom_speed": "stays behind" if _has_override(tx, old.id) else "none",
     }
     _move_intervals(tx, old.id, new.id)

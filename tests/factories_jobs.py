@@ -11,16 +11,17 @@ from sqlalchemy import func, select, update
 from core.clock import system_clock
 from core.database import Database
 from core.job_queue import LEASE, Job, claim
-from core.jobs import HANDLERS, SCHEDULES, Handler, handles
+from core.jobs import APART, HANDLERS, SCHEDULES, Handler, handles
 
 
 @contextmanager
 def registry() -> Iterator[None]:
     """What the block registers is forgotten at its end."""
-    handlers, schedules = dict(HANDLERS), dict(SCHEDULES)
+    handlers, schedules, apart = dict(HANDLERS), dict(SCHEDULES), set(APART)
     try:
         yield
     finally:
+        APART.intersection_update(apart)
         for table, saved in ((HANDLERS, handlers), (SCHEDULES, schedules)):
             table.clear()
             table.update(saved)  # type: ignore[arg-type]

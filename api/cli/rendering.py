@@ -89,6 +89,8 @@ class Painter:
         return table
 
     def _thing(self, thing: Json, schema: Json, indent: int = 0) -> None:
+        machines = schema.get("x-for-machines", ())
+        thing = {name: value for name, value in thing.items() if name not in machines}
         width = max((len(name) for name in thing), default=0)
         for name, value in thing.items():
             inner = self._property(schema, name)

@@ -26,6 +26,7 @@ class RadiusUnwell(CatracaError):
 @router.get("/metrics", include_in_schema=False)
 def metrics(request: Request) -> Response:
     from api.alarm_metrics import alarm_page  # here, because no verb of the command line needs them
+    from api.latency_metrics import latency_page
     from radius.metrics_listener import may_read
     from radius.metrics_page import CONTENT_TYPE, page
 
@@ -33,7 +34,8 @@ def metrics(request: Request) -> Response:
     settings = runtime.settings
     if not may_read(settings, request.headers.get("authorization", "")):
         raise Unauthorised("send the header `Authorization: Bearer …` with the setting metrics_token")
-    return Response(page(settings.data_dir) + alarm_page(runtime.database), media_type=CONTENT_TYPE)
+    ours = alarm_page(runtime.database) + latency_page(runtime.database)
+    return Response(page(settings.data_dir) + ours, media_type=CONTENT_TYPE)
 
 
 @router.get("/healthz/radius", operation_id="health.radius", summary="Is the RADIUS part of this host well?")

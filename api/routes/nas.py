@@ -13,6 +13,7 @@ from api.fields import Flag, Instant, Int, Password, PathKey, Text
 from api.models import Body, Change, Page, View, columns
 from api.paging import Pages
 from api.requests import read, remove, write
+from provisioning.routeros.nas_of_router import remove_nas
 from radius import nas
 from radius.models import Nas
 from radius.vendors import VENDORS
@@ -114,4 +115,4 @@ def change(request: Request, nas_id: NasId, body: NasChange) -> NasView:
 
 @router.delete("/{nas_id}", operation_id="nas.remove", status_code=204, summary="Answer a NAS no more")
 def remove_one(request: Request, nas_id: NasId) -> None:
-    remove(request, lambda tx: nas.remove_nas(tx, nas_id))
+    remove(request, lambda tx: remove_nas(tx, nas_id))

@@ -64,6 +64,15 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """One question: rows of the menu `path`, with `fields` and `query` as `Connection.read` has them."""
+
+    path: str
+    fields: Sequence[str] = ()
+    query: Sequence[str] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """`!done`; `ret` is what it returned, such as the `.id` of a new row."""
 
@@ -94,6 +103,10 @@ class Connection(Protocol):
         `fields` is the `.proplist` (`.id` is always added; empty: all that the router shows); `query` are query words
         (`?name=maria`, `?#|`). ReadRefused for a `!trap`.
         """
+        ...
+
+    def read_many(self, reads: Sequence[Read]) -> list[list[dict[str, str]] | ReadRefused]:
+        """Several reads in one round trip, the answer of each in their order; a refused one is given, not raised."""
         ...
 
     def write(self, commands: Sequence[Command]) -> list[CommandResult]:

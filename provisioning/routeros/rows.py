@@ -100,7 +100,8 @@ class DesiredSession:
     """What a live PPP session of this login has to show: its queue's max-limit and its address lists.
 
     `max_limit` as RouterOS shows it, "upload/download" in bits per second from the router's side (rx/tx); None: the
-    session's queue is not ours to judge. `allowed` False: no session of this login may live.
+    session's queue is not ours to judge. `allowed` False: no session of this login may live. `other_lists`: lists of
+    ours; its address may be in none of them as far as they are not in `address_lists`.
     """
 
     subscription_id: int
@@ -108,6 +109,7 @@ class DesiredSession:
     allowed: bool = True
     max_limit: str | None = None
     address_lists: frozenset[str] = frozenset()
+    other_lists: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +122,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """All that a router should have. `absent`: subscriptions whose rows must go because the facts say so."""
+    """All that a router should have. `absent`: subscriptions whose rows must go because the facts say so.
+
+    `served`: all subscriptions that these facts were of, also those that need no row; what else is there of theirs goes.
+    """
 
     rows: tuple[DesiredRow, ...] = ()
     sessions: tuple[DesiredSession, ...] = ()
     absent: frozenset[int] = frozenset()
     problems: tuple[Problem, ...] = ()
+    served: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,11 +189,13 @@ def test_a_change_of_nothing_is_refused(client: Client, operation: Operation) ->
 
 
 @pytest.mark.parametrize(
-    "operation", [item for item in OPERATIONS if "{" in item.path and "{slug}" not in item.path], ids=of_id
+    "operation",
+    [item for item in OPERATIONS if "{" in item.path and "{slug}" not in item.path and "{router}" not in item.path],
+    ids=of_id,
 )
 def test_an_id_that_is_no_number_is_refused(client: Client, operation: Operation) -> None:
-    name = next(item["name"] for item in operation.parameters if item["in"] == "path")
-    path = operation.path.format(**{name: "seven"})
+    names = [item["name"] for item in operation.parameters if item["in"] == "path"]
+    name, path = names[0], operation.path.format(**dict.fromkeys(names, "seven"))
     body = operation.body["examples"][0] if operation.body else None
     entry = entry_for(problem(client.call(operation.method, path, body), 422, "invalid-input"), name)
     assert entry["example"] is not None

@@ -64,7 +64,8 @@ def readable_with_the_newest_key(client: Client) -> bool:
 
 def test_every_column_of_secrets_is_known(client: Client) -> None:
     named = {f"{table.name}.{column.name}" for table, columns in secret_columns().items() for column in columns}
-    stored = {"subscription.password", "nas.secret", "evidence_key.private_key"}
+    stored = {"subscription.password", "nas.secret", "router.password", "evidence_key.private_key"}
+    stored |= {"adoption_candidate.password"}
     stored |= {f"billing_source.{name}" for name in ("secret", "previous_secret", "password")}
     assert named == stored | {"idempotency_key.fingerprint", "idempotency_key.body"}
 

@@ -25,6 +25,8 @@ from tests.verbs_intake import compare_with_a_source, take_events
 from tests.verbs_money import bill_a_month, promise_discounts
 from tests.verbs_moves import move_services
 from tests.verbs_procedures import change_speed_in_two_steps, go_away_and_come_back, leave_for_good, promise_again
+from tests.verbs_proof import prove_changes, warn_before
+from tests.verbs_routers import adopt_a_router, hold_routers
 from tests.verbs_rules import keep_the_calendar, tell_before_restricting
 from tests.verbs_schedule import keep_routines, schedule_changes
 
@@ -78,8 +80,12 @@ def test_every_verb_works(operator: Operator, runtime: Runtime, clock: FakeClock
     bill_a_month(do, runtime)
     keep_the_calendar(do)
     tell_before_restricting(do, runtime)
+    prove_changes(do, runtime)
+    warn_before(do, runtime)
     take_events(do, runtime)
     compare_with_a_source(do, runtime)
+    hold_routers(do, runtime)
+    adopt_a_router(do, runtime)
     signed = {name for name, item in OPERATIONS.items() if item.signed}  # another system's, in test_api_intake
     assert set(OPERATIONS) - operator.used - signed == set()
 

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 from core.clock import system_clock
 from core.database import Database
 from core.jobs import every, run_periodic
-from core.leases import Lease, hold_lease
+from core.leases import Lease, hold_lease, keep_lease
 from core.runtime import Runtime
 from tests.factories_core import PATIENCE, race
 from tests.factories_jobs import registry
@@ -162,3 +162,22 @@ def test_a_schedule_that_fails_can_run_again(runtime: Runtime) -> None:
         run_periodic(runtime, "test-failing")
     fail = False
     assert run_periodic(runtime, "test-failing") is True
+
+
+def test_a_kept_lease_is_lengthened_while_it_is_ours(database: Database) -> None:
+    with keep_lease(database, "router:7", timedelta(seconds=60)) as lease:
+        assert lease is not None
+        assert lease.renew()
+        with keep_lease(database, "router:7", timedelta(seconds=60)) as second:
+            assert second is None
+    with keep_lease(database, "router:7", timedelta(seconds=60)) as third:
+        assert third is not None
+
+
+def test_a_kept_lease_that_another_took_over_is_not_lengthened(database: Database) -> None:
+    with keep_lease(database, "router:7", timedelta(seconds=-1)) as late:
+        assert late is not None
+        with keep_lease(database, "router:7", timedelta(seconds=60)) as other:
+            assert other is not None
+            assert not late.renew()
+            assert other.renew()

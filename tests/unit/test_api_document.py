@@ -65,7 +65,7 @@ def test_the_example_of_a_body_is_valid(kind: type[BaseModel]) -> None:
 
 def test_every_body_and_view_that_routes_use_is_of_our_kinds() -> None:
     known = {kind.__name__ for kind in subclasses(Body) | subclasses(View)}
-    texts = {"Problem", "AlertCode", "InvoiceStatus", "ServiceState", "Verdict"}
+    texts = {"Problem", "AlertCode", "InvoiceStatus", "Reason", "ServiceState", "Verdict"}
     plain = {name for name in SCHEMAS if not name.startswith("Page_")} - texts
     assert plain <= known
 

@@ -92,6 +92,26 @@ CASES: dict[str, tuple[Observed, Grant | Denial, str, bool, Kind]] = {
         seen(Grant(FULL), acked=Grant(FULL).fingerprint, acked_at=ago(50)),
         Grant(FULL), "mikrotik", False, Nothing,
     ),
+    "acknowledged, and the router's rows show it": (
+        seen(Grant(FULL), acked=Grant(SLOW).fingerprint, acked_at=ago(50), read_to_run=True),
+        Grant(SLOW), "mikrotik", False, Nothing,
+    ),
+    "acknowledged, and the router's rows show something else": (
+        seen(Grant(FULL), acked=Grant(SLOW).fingerprint, acked_at=ago(50), read_to_run=False),
+        Grant(SLOW), "mikrotik", False, EndSession,
+    ),
+    "changed by CoA and back, which the router's rows are yet to show": (
+        seen(Grant(FULL), acked=Grant(FULL).fingerprint, acked_at=ago(50), to_be_read=True),
+        Grant(FULL), "mikrotik", False, AwaitProof,
+    ),
+    "changed by CoA and back, which the router's rows do not show": (
+        seen(Grant(FULL), acked=Grant(FULL).fingerprint, acked_at=ago(50), read_to_run=False),
+        Grant(FULL), "mikrotik", False, EndSession,
+    ),
+    "shown by the router's rows, and wanted no more": (
+        seen(Grant(FULL), acked=Grant(SLOW).fingerprint, acked_at=ago(50), read_to_run=True),
+        Grant(WALLED), "mikrotik", False, EndSession,
+    ),
     "acknowledged a policy that is wanted no more": (
         seen(Grant(FULL), acked=Grant(SLOW).fingerprint, acked_at=ago(50)),
         Grant(WALLED), "mikrotik", False, EndSession,
