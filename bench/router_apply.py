@@ -108,7 +108,8 @@ def suspension(subscribers: int, suspended: int, access: Access, latency: float)
             _bring(connection, rules, demanded(subscribers, 0, access))
             ours, around = _bring(connection, rules, demanded(subscribers, suspended, access))
             _bring(connection, rules, demanded(subscribers, 0, access))
-            wanted = plan(demanded(subscribers, suspended, access), observe(connection, rules))
+            walled = demanded(subscribers, suspended, access)
+            wanted = plan(walled, observe(connection, walled, rules))
             changes = [step for step in wanted.steps if isinstance(step, Change)]
             entries = [s.row for s in wanted.steps if isinstance(s, Add) and s.row.menu is Menu.ADDRESS_LIST]
         bare = _loop(lab.ports[0], changes, [{**row.fields, "comment": comment_of(row.key)} for row in entries])
@@ -118,11 +119,11 @@ def suspension(subscribers: int, suspended: int, access: Access, latency: float)
 def _bring(connection: Connection, rules: RouterRules, wanted: Desired) -> tuple[float, float]:
     """Seconds of the writes, and of reading and planning before and after."""
     begun = time.perf_counter()
-    made = plan(wanted, observe(connection, rules))
+    made = plan(wanted, observe(connection, wanted, rules))
     planned = time.perf_counter()
     apply(connection, made, until=time.monotonic() + 600)
     applied = time.perf_counter()
-    if left := plan(wanted, observe(connection, rules)):
+    if left := plan(wanted, observe(connection, wanted, rules)):
         raise RuntimeError(f"{len(left.steps)} steps are left")
     return applied - planned, planned - begun + time.perf_counter() - applied
 

@@ -55,7 +55,7 @@ class Tower:
         """Carlos's live session comes to have this speed and list."""
         self._await(f"a session with {speed}", lambda: (self._speed(), self._list()) == (speed, address_list))
         walled = f", address list {address_list} (walled garden)" if address_list else ""
-        self.narrator.router(f"{CARLOS} is online with {speed}{walled}: secret changed, session ended, dialled again")
+        self.narrator.router(f"{CARLOS} is online with {speed}{walled}")
 
     def meddle(self) -> None:
         """Somebody at the router takes Carlos's limits away; the next look at the router finds it."""
@@ -71,7 +71,8 @@ class Tower:
 
     def close(self) -> None:
         """Nothing is left to do, and nobody else's rows were touched."""
-        self._await("nothing to do", lambda: not self.api.get(f"/routers/{NAME}/plan")["steps"])
+        self.api.post(f"/routers/{NAME}/apply")
+        self._await("nothing to do", lambda: self.api.get(f"/routers/{NAME}/plan")["in_step"])
         if self.router.foreign_bytes() != self.foreign:
             raise Unmoved(f"rows of other people were touched on {NAME}")
         self.narrator.router(f"{NAME}: nothing to do; the rows of its own people are as they were.")

@@ -35,7 +35,7 @@ from provisioning.routeros.recording import forget_services, record, settle
 from provisioning.routeros.records import OWN
 from provisioning.routeros.rows import EndSession, Plan
 
-TURN_SECONDS = 45.0
+TURN_SECONDS = 15.0
 LEASE = timedelta(seconds=120)
 LEASE_TRIES, LEASE_PAUSE_SECONDS = 20, 0.05
 SESSION_PAUSE = timedelta(seconds=2)

@@ -15,12 +15,13 @@ from sqlalchemy import select
 
 from core.database import Database, Transaction
 from provisioning.routeros.connection import Target
-from provisioning.routeros.desired import RouterRules, Served
+from provisioning.routeros.desired import RouterRules, Served, desired
 from provisioning.routeros.loading import load_served, rules_of
 from provisioning.routeros.models import Router, RouterService, RouterStatus
 from provisioning.routeros.recording import records_of
 from provisioning.routeros.records import Record
 from provisioning.routeros.routers import target_of
+from provisioning.routeros.rows import Desired
 
 FEW = 50
 """As many touched services are read by themselves; for more, all of the router is read at once."""
@@ -38,7 +39,8 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The router's row (detached) and all that a plan follows from. `only`: the services it is about; None: all.
+    """The router's row (detached), all that a plan follows from, and what it demands. `only`: the services it is
+    about; None: all.
 
     `same`: the router's own facts are those that were last proven on all of it.
     """
@@ -48,6 +50,7 @@ class Facts:
     rules: RouterRules
     digest: str
     served: list[Served]
+    desired: Desired
     touched: Mapping[int, datetime]
     records: Mapping[int, Record]
     only: frozenset[int] | None
@@ -94,8 +97,9 @@ def _facts(tx: Transaction, router: Router, touched: Mapping[int, datetime], onl
     ids = None if only is None else sorted(only)
     target, rules, status = target_of(router), rules_of(router, tx.settings), status_of(tx, router.id)
     digest = digest_of(target, rules)
+    served = load_served(tx, router, ids)
     made = Facts(
-        router, target, rules, digest, load_served(tx, router, ids), touched, records_of(tx, router.id, ids), only,
+        router, target, rules, digest, served, desired(served, rules), touched, records_of(tx, router.id, ids), only,
         status.full_at, status.plan.get(SAME) == digest,
     )  # fmt: skip
     tx.session.expunge(router)

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 from provisioning.routeros.connection import Connection, Read, ReadRefused
 from provisioning.routeros.cycle_facts import Facts
-from provisioning.routeros.desired import RouterRules, desired, menus_of
-from provisioning.routeros.menus import proplist
-from provisioning.routeros.queries import address_queries, queries, rows_found
-from provisioning.routeros.rows import Menu, Observed, ObservedRow
+from provisioning.routeros.desired import RouterRules, menus_of
+from provisioning.routeros.queries import address_queries, queries, rows_found, whole_reads
+from provisioning.routeros.rows import Desired, Menu, Observed, ObservedRow
 
 _NOT_OF_FEW = frozenset({Menu.FILTER, Menu.NAT})
 """Menus that hold nothing of a single subscription."""
@@ -24,15 +23,15 @@ class Reading:
     refused: Mapping[Menu, str] = field(default_factory=dict)
 
 
-def observe(connection: Connection, rules: RouterRules) -> Observed:
-    """All rows of the menus that are ours or looked at; a menu that is refused is missing. RouterError."""
-    return _read_menus(connection, menus_of(rules)).observed
+def observe(connection: Connection, wanted: Desired, rules: RouterRules) -> Observed:
+    """All that a plan for this looks at; a menu that is refused is missing. RouterError."""
+    return _read_menus(connection, wanted, menus_of(rules)).observed
 
 
 def read_router(connection: Connection, facts: Facts) -> Reading:
     """All of the router, or what the facts are about. RouterError."""
     if facts.only is None:
-        return _read_menus(connection, menus_of(facts.rules))
+        return _read_menus(connection, facts.desired, menus_of(facts.rules))
     return read_few(connection, facts)
 
 
@@ -43,7 +42,7 @@ def read_again(connection: Connection, facts: Facts, before: Reading, menus: Col
     looked_at = set(menus)
     if looked_at & {Menu.PPP_ACTIVE, Menu.PPP_PROFILE, Menu.PPP_SECRET}:
         looked_at |= {Menu.PPP_ACTIVE, Menu.SIMPLE_QUEUE, Menu.ADDRESS_LIST}  # what the router makes by itself
-    fresh = _read_menus(connection, looked_at & (before.observed.menus | before.refused.keys()))
+    fresh = _read_menus(connection, facts.desired, looked_at & (before.observed.menus | before.refused.keys()))
     kept = tuple(row for row in before.observed.rows if row.menu not in looked_at)
     refused = {menu: words for menu, words in before.refused.items() if menu not in looked_at}
     everything = Observed((*kept, *fresh.observed.rows), before.observed.menus - looked_at | fresh.observed.menus)
@@ -56,7 +55,7 @@ def read_few(connection: Connection, facts: Facts) -> Reading:
     One round trip, and another for the address lists where they have live sessions.
     """
     menus = menus_of(facts.rules) - _NOT_OF_FEW
-    asked = queries(desired(facts.served, facts.rules), menus, connection.version)
+    asked = queries(facts.desired, menus, connection.version)
     first = _ask(connection, asked)
     more = address_queries(first.rows, connection.version) if Menu.ADDRESS_LIST in menus else []
     second = _ask(connection, more) if more else first
@@ -65,8 +64,8 @@ def read_few(connection: Connection, facts: Facts) -> Reading:
     return Reading(Observed(tuple(rows.values()), menus - refused.keys(), facts.only), refused)
 
 
-def _read_menus(connection: Connection, menus: Collection[Menu]) -> Reading:
-    found = _ask(connection, [Read(menu.value, proplist(menu, connection.version)) for menu in sorted(menus)])
+def _read_menus(connection: Connection, wanted: Desired, menus: Collection[Menu]) -> Reading:
+    found = _ask(connection, whole_reads(wanted, menus, connection.version))
     return Reading(Observed(found.rows, frozenset(menus) - found.refused.keys()), found.refused)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from provisioning.routeros.cycle_facts import Facts
-from provisioning.routeros.desired import desired
 from provisioning.routeros.fingerprints import desired_fingerprints, observed_fingerprints
 from provisioning.routeros.observing import Reading
 from provisioning.routeros.plan import default_removal_cap, plan
@@ -25,7 +24,7 @@ class Planned:
 
 def plan_of(facts: Facts, reading: Reading, approved: int | None = None) -> Planned:
     """Plan anew. `approved`: so many held removals may go."""
-    demanded = desired(facts.served, facts.rules)
+    demanded = facts.desired
     own = facts.router.removal_cap
     cap = max(default_removal_cap(reading.observed) if own is None else own, approved or 0)
     made = plan(demanded, reading.observed, removal_cap=cap)

@@ -124,7 +124,8 @@ class Problem:
 class Desired:
     """All that a router should have. `absent`: subscriptions whose rows must go because the facts say so.
 
-    `served`: all subscriptions that these facts were of, also those that need no row; what else is there of theirs goes.
+    `served`: all subscriptions that these facts were of, also those that need no row; what else is there of theirs
+    goes.
     """
 
     rows: tuple[DesiredRow, ...] = ()

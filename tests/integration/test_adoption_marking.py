@@ -72,7 +72,8 @@ class Place:
             router = get_router(tx, self.router_id)
             rules, served = rules_of(router, tx.settings), load_served(tx, router)
         with talking_to(self.runtime.database, self.router_id) as connection:
-            return plan(desired(served, rules), observe(connection, rules), removal_cap=10)
+            wanted = desired(served, rules)
+            return plan(wanted, observe(connection, wanted, rules), removal_cap=10)
 
 
 MENUS = ("/ppp/secret", "/ppp/profile", "/ip/dhcp-server/lease", "/queue/simple", "/ip/firewall/address-list")
