@@ -39,8 +39,10 @@ def set_up(do: Do, emulator: EmulatedRouter) -> str:
     assert (tried["ok"], tried["version"], tried["identity"], tried["tls_fingerprint"]) == (
         True, emulator.version, emulator.identity, seen,
     )  # fmt: skip
-    changed = do("router.change", made["id"], body={"check_minutes": 30, "reduced_list": "late", "garden": None})
+    wanted = {"check_minutes": 30, "reduced_list": "late", "garden": None, "cut_connections": False}
+    changed = do("router.change", made["id"], body=wanted)
     assert (changed["check_minutes"], changed["reduced_list"], changed["garden"]) == (30, "late", None)
+    assert (made["cut_connections"], changed["cut_connections"]) == (True, False)
     assert [item["id"] for item in do("router.list")["items"]] == [made["id"]]
     assert do("router.show", "borda-1")["check_minutes"] == 30
     return "borda-1"

@@ -35,6 +35,7 @@ _CHARSET = f"The character set of its texts, one of {', '.join(CHARSETS)}"
 _PPP_SERVICE = f"The service of PPP secrets, one of {', '.join(PPP_SERVICES)}"
 _LOCAL = "The router's end of PPP sessions: an address, or a pool's name; empty: the profile's default"
 _GARDEN = "The walled garden that is kept on it, for who is suspended or paused; null: none"
+_CUT = "Whether who comes to be suspended or paused loses open connections, which would pass by the rules"
 _DRIFT = f"What becomes of rows that somebody changed by hand, one of {', '.join(DRIFT)}"
 _CAP = "How many rows that nobody asked for one plan may remove without approval; null: max(10, 3 %)"
 _PASSWORD = "The API user's password; never shown"  # noqa: S105
@@ -74,6 +75,7 @@ class RouterIn(Body):
     reduced_list: Text = Field("", max_length=64, description="Address list of who is reduced", examples=["reduced"])
     warned_list: Text = Field("", max_length=64, description="Address list of who is warned", examples=["warned"])
     garden: GardenIn | None = Field(None, description=_GARDEN, examples=[dict(EXAMPLE)])
+    cut_connections: Flag = Field(True, description=_CUT, examples=[True])
     drift: Text = Field(DEFAULTS["drift"], max_length=8, description=_DRIFT, examples=["repair"])
     check_minutes: Int = Field(DEFAULTS["check_minutes"], description="How often all is read", examples=[15])
     writes_per_second: Int = Field(
@@ -104,6 +106,7 @@ class RouterChange(Change):
     reduced_list: Text = Field(default_factory=str, max_length=64, description="List of reduced", examples=["reduced"])
     warned_list: Text = Field(default_factory=str, max_length=64, description="List of warned", examples=["warned"])
     garden: GardenIn | None = Field(None, description=_GARDEN, examples=[dict(EXAMPLE)])
+    cut_connections: Flag = Field(default_factory=bool, description=_CUT, examples=[False])
     drift: Text = Field(default_factory=str, max_length=8, description=_DRIFT, examples=["report"])
     check_minutes: Int = Field(default_factory=int, description="How often all is read", examples=[60])
     writes_per_second: Int = Field(default_factory=int, description="At most so many; 0: no bound", examples=[100])
@@ -148,6 +151,7 @@ class RouterView(View):
     reduced_list: str = Field(description="Address list of who is reduced; empty: none", examples=["reduced"])
     warned_list: str = Field(description="Address list of who is warned; empty: none", examples=["warned"])
     garden: dict[str, Any] | None = Field(description=_GARDEN, examples=[dict(EXAMPLE)])
+    cut_connections: bool = Field(description=_CUT, examples=[True])
     drift: str = Field(description=_DRIFT, examples=["repair"])
     check_minutes: int = Field(description="How often all of it is read, in minutes", examples=[15])
     writes_per_second: int = Field(description="At most so many writes; 0: no bound", examples=[300])

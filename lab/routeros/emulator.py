@@ -115,16 +115,27 @@ class EmulatedRouter:
         return self._as(OPERATOR, command, words)
 
     def stock(self, path: str, rows: Iterable[Mapping[str, str | bytes]]) -> int:
-        """Many rows at once, checked, but without a line in the log for each; how many."""
+        """Many rows at once, checked, but without a line in the log for each; how many. Where nobody can add any, as
+        to the connections, they are the router's own, from its traffic."""
         given = list(rows)
         with self.state.lock:
             self.state.quiet = True
             try:
                 for row in given:
-                    self._as(OPERATOR, f"{path}/add", row)
+                    if "add" in self.state.specs[path].verbs:
+                        self._as(OPERATOR, f"{path}/add", row)
+                    else:
+                        self._appear(path, row)
             finally:
                 self.state.quiet = False
         return len(given)
+
+    def _appear(self, path: str, row: Mapping[str, str | bytes]) -> None:
+        table = self.state.tables[path]
+        fields = {_name(name): _octets(value) for name, value in row.items()}
+        if strange := fields.keys() - table.spec.fields.keys():
+            raise ValueError(f"unknown parameter {min(strange)}")
+        self.state.add(table, {**fields, "dynamic": b"true"})
 
     def _as(self, author: Author, command: str, words: Mapping[str, str | bytes]) -> str:
         path, _, verb = command.rpartition("/")

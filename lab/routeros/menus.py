@@ -94,11 +94,31 @@ AAA = MenuSpec(
     },
     verbs=SINGLE,
 )
+CONNECTION = MenuSpec(
+    "/ip/firewall/connection",
+    "connection",
+    {
+        "protocol": Field(default=b"tcp"),
+        "src-address": Field(),
+        "dst-address": Field(),
+        "reply-src-address": Field(),
+        "reply-dst-address": Field(),
+        "tcp-state": Field(),
+        "timeout": Field(),
+        "connection-mark": Field(),
+        "seen-reply": Field(n.boolean, b"true"),
+        "assured": Field(n.boolean, b"true"),
+        "confirmed": Field(n.boolean, b"true"),
+        "fasttrack": Field(n.boolean, b"false"),
+    },
+    verbs=READ | {"remove"},
+)
+"""What passes through the router; the rows come and go with the traffic."""
 
 SINGLE_MENUS = frozenset({"/system/identity", "/system/resource", "/system/routerboard", "/system/clock", "/ppp/aaa"})
 """One row without an `.id`."""
 
-MENUS = (*PPP_MENUS, *IP_MENUS, INTERFACE, LOG, USER, IDENTITY, RESOURCE, ROUTERBOARD, CLOCK, AAA)
+MENUS = (*PPP_MENUS, *IP_MENUS, INTERFACE, LOG, USER, IDENTITY, RESOURCE, ROUTERBOARD, CLOCK, AAA, CONNECTION)
 
 
 @cache

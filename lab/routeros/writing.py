@@ -75,7 +75,8 @@ def remove(state: RouterState, table: Table, asked: Asked, author: Author) -> An
             continue
         state.remove(table, row)
         _follow(state, table, row.fields.get("name"), row.id)
-        state.note_write(table, row, "removed", author, _told(asked, row.id))
+        if "add" in table.spec.verbs:  # else it is of the router's own making, such as a connection
+            state.note_write(table, row, "removed", author, _told(asked, row.id))
     keep_own_rows(state, table, rows)
     return Answer()
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from provisioning.routeros.rows import EndSession, Menu, Plan, Remove, Step
+from provisioning.routeros.rows import Change, EndSession, Menu, Plan, Remove, Step
+
+PROFILES = "catraca-"
+"""How the names of our profiles begin; the mark says whether one really is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +63,11 @@ def without(plan: Plan, left_out: frozenset[int]) -> Plan:
         return plan
     kept = (tuple(step for step in stage if (owner_of(step) or 0) not in left_out) for stage in plan.stages)
     return replace(plan, stages=tuple(stage for stage in kept if stage))
+
+
+def profiles_left(report: ApplyReport) -> frozenset[str]:
+    """The names of the profiles that secrets of this apply were on before."""
+    steps = [step for step in (*report.done, *report.unneeded) if menu_of(step) is Menu.PPP_SECRET]
+    moved = {step.was.get("profile", "") for step in steps if isinstance(step, Change)}
+    gone = {step.row.fields.get("profile", "") for step in steps if isinstance(step, Remove)}
+    return frozenset(name for name in moved | gone if name.startswith(PROFILES))

@@ -109,6 +109,10 @@ class Connection(Protocol):
         """Several reads in one round trip, the answer of each in their order; a refused one is given, not raised."""
         ...
 
+    def count(self, reads: Sequence[Read]) -> list[int | ReadRefused]:
+        """How many rows each question finds, in one round trip and without the rows (`fields` are not looked at)."""
+        ...
+
     def write(self, commands: Sequence[Command]) -> list[CommandResult]:
         """Send the commands, many on the way at once, and give the answer of each, in their order.
 

@@ -23,19 +23,23 @@ from provisioning.routeros.apply_report import ApplyReport, owner_of, without
 from provisioning.routeros.applying import apply
 from provisioning.routeros.breaker import may_try
 from provisioning.routeros.connection import Connection, RouterError
+from provisioning.routeros.cutting import cut
 from provisioning.routeros.cycle_facts import Facts, gather, gather_all, status_of
-from provisioning.routeros.cycle_standing import Ended, needs_whole, patient, standings
+from provisioning.routeros.cycle_standing import Ended, needs_whole, patient, standings, tried_in_vain
 from provisioning.routeros.cycle_status import note_begun, note_failure, note_success
 from provisioning.routeros.drift import drifted, end_drift, found_in, list_drift, read_log
 from provisioning.routeros.driver import connect
 from provisioning.routeros.models import Router
 from provisioning.routeros.observing import Reading, read_again, read_router
+from provisioning.routeros.open_connections import newly_restricted
 from provisioning.routeros.planning import Planned, plan_of
 from provisioning.routeros.recording import forget_services, record, settle
 from provisioning.routeros.records import OWN
 from provisioning.routeros.rows import EndSession, Plan
+from provisioning.routeros.unused_profiles import left_behind, remove_unused
 
 TURN_SECONDS = 15.0
+CUT_SECONDS = 10.0
 LEASE = timedelta(seconds=120)
 LEASE_TRIES, LEASE_PAUSE_SECONDS = 20, 0.05
 SESSION_PAUSE = timedelta(seconds=2)
@@ -139,15 +143,24 @@ class _Turn:
             after = plan_of(self.facts, self._again(reading, report), self.approved)
         ended = Ended(
             planned.desired, after.plan, after.wanted, after.seen, report, left_out, waiting,
-            reading.refused, self.facts.maintenance,
+            reading.refused, self.facts.maintenance, self._in_vain(planned),
         )  # fmt: skip
         self._record(planned.plan, ended)
+        self._tidy(ended)
+        self._cut(report)
         return Cycle(self._outcome(ended), planned, report, ended)
 
     def _begin(self) -> None:
         if not self.facts.same:
             with self.runtime.database.transaction() as tx:
                 note_begun(tx, self.facts.router.id)
+
+    def _cut(self, report: ApplyReport) -> None:
+        """End what would go on past the restrictions of this turn; last, for nothing of the turn hangs on it."""
+        router = self.facts.router
+        if router.cut_connections and (networks := newly_restricted(report.done, self.facts.rules)):
+            self._renew()
+            cut(self.connection, networks, router=router.name, seconds=CUT_SECONDS)
 
     def _renew(self) -> None:
         if not self.lease.renew():
@@ -156,6 +169,18 @@ class _Turn:
     def _again(self, reading: Reading, report: ApplyReport) -> Reading:
         self._renew()
         return read_again(self.connection, self.facts, reading, report.menus)
+
+    def _in_vain(self, planned: Planned) -> bool:
+        wanted = planned.wanted.get(OWN, "") if self.facts.whole else None
+        return tried_in_vain(self.facts.records.get(OWN), wanted)
+
+    def _tidy(self, ended: Ended) -> None:
+        """A turn for a few does not see the other secrets: whether a profile is needed any more is asked. It comes
+        after the record, for nobody's service waits for it."""
+        names = [] if self.facts.whole else left_behind(ended.report, ended.desired)
+        if names:
+            self._renew()
+            ended.report.add_done(remove_unused(self.connection, names))
 
     def _drift(self, planned: Planned) -> frozenset[int]:
         """List what somebody changed by hand, before anything is repaired; gives whose rows those are."""
@@ -205,6 +230,7 @@ class _Turn:
 
 
 def _incomplete(ended: Ended) -> bool:
-    """Whether the router has to be read in whole once more: a turn for a few does not look at its own rows."""
+    """Whether the router has to be read in whole once more: a turn for a few does not look at its own rows. What was
+    tried in vain before waits for the next check."""
     own = any(owner_of(step) is None for step in ended.steps)
-    return own or bool(ended.report.late) or needs_whole(ended.report)
+    return own or bool(ended.report.late) or needs_whole(ended)

@@ -19,7 +19,7 @@ from provisioning.routeros.desired import RouterRules, Served, desired
 from provisioning.routeros.loading import load_served, rules_of
 from provisioning.routeros.models import Router, RouterService, RouterStatus
 from provisioning.routeros.recording import records_of
-from provisioning.routeros.records import Record
+from provisioning.routeros.records import OWN, Record
 from provisioning.routeros.routers import target_of
 from provisioning.routeros.rows import Desired
 
@@ -40,7 +40,7 @@ class Scope(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The router's row (detached), all that a plan follows from, and what it demands. `only`: the services it is
-    about; None: all.
+    about; None: all. `records`: theirs, and that of the router's own rows.
 
     `same`: the router's own facts are those that were last proven on all of it.
     """
@@ -98,8 +98,9 @@ def _facts(tx: Transaction, router: Router, touched: Mapping[int, datetime], onl
     target, rules, status = target_of(router), rules_of(router, tx.settings), status_of(tx, router.id)
     digest = digest_of(target, rules)
     served = load_served(tx, router, ids)
+    records = records_of(tx, router.id, None if ids is None else [OWN, *ids])
     made = Facts(
-        router, target, rules, digest, served, desired(served, rules), touched, records_of(tx, router.id, ids), only,
+        router, target, rules, digest, served, desired(served, rules), touched, records, only,
         status.full_at, status.plan.get(SAME) == digest,
     )  # fmt: skip
     tx.session.expunge(router)

@@ -24,7 +24,8 @@ KICK_AGAIN = timedelta(minutes=10)
 class Ended:
     """All that a cycle knows at its end. `plan`: what would still have to be done; `left_out`: whose steps were left
     out because of drift that is only reported; `waiting`: whose sessions were ended a moment before this cycle;
-    `refused`: menus that could not be read, and the router's words."""
+    `refused`: menus that could not be read, and the router's words; `in_vain`: what is left to do in the router's own
+    rows was tried before (`tried_in_vain`) and waits for the next check."""
 
     desired: Desired
     plan: Plan
@@ -35,6 +36,7 @@ class Ended:
     waiting: frozenset[int]
     refused: Mapping[Menu, str]
     maintenance: bool = False
+    in_vain: bool = False
 
     @property
     def stuck(self) -> frozenset[int]:
@@ -44,7 +46,8 @@ class Ended:
     @property
     def steps(self) -> list[Step]:
         """What is left that another cycle would do."""
-        return [step for step in self.plan.steps if (owner_of(step) or OWN) not in self.left_out]
+        resting = self.left_out | {OWN} if self.in_vain else self.left_out
+        return [step for step in self.plan.steps if (owner_of(step) or OWN) not in resting]
 
 
 def patient(
@@ -114,6 +117,18 @@ def _only_session(step: Step, just: Collection[int | None]) -> bool:
     return isinstance(step, EndSession) and step.subscription_id in just
 
 
-def needs_whole(report: ApplyReport) -> bool:
+def tried_in_vain(before: Record | None, wanted: str | None) -> bool:
+    """Whether the router's own rows were not right after the last read of all of it either, though the same was wanted.
+
+    Then what is left of them is a matter for the next check, or for other facts: reading all of it each time somebody
+    pays would not help. `wanted`: what all of them are to be; None: this turn is for a few.
+    """
+    if before is None or before.why in ("", MAINTENANCE):
+        return False
+    return wanted is None or wanted == before.desired
+
+
+def needs_whole(ended: Ended) -> bool:
     """Whether the router was not as it was read, so that all of it has to be read again."""
-    return any(word in failure.message for failure in report.failures for word in CONFLICTS)
+    failures = [one for one in ended.report.failures if owner_of(one.step) is not None or not ended.in_vain]
+    return any(word in failure.message for failure in failures for word in CONFLICTS)

@@ -80,10 +80,17 @@ class Session:
 
     def read_many(self, reads: Sequence[Read]) -> list[list[dict[str, str]] | ReadRefused]:
         """See `Connection.read_many`."""
-        asked = [self._question(read) for read in reads]
+        asked = [self._question(read, _proplist(read)) for read in reads]
         sent = [request for request in asked if isinstance(request, Request)]
         answers = iter(self._pipeline.exchange(sent, self._reading))
         return [_rows(next(answers)) if isinstance(request, Request) else request for request in asked]
+
+    def count(self, reads: Sequence[Read]) -> list[int | ReadRefused]:
+        """See `Connection.count`: `print` with `=count-only=` has its answer in the `=ret=` of `!done`."""
+        asked = [self._question(read, (("count-only", "=count-only="),)) for read in reads]
+        sent = [request for request in asked if isinstance(request, Request)]
+        answers = iter(self._pipeline.exchange(sent, self._reading))
+        return [_number(next(answers)) if isinstance(request, Request) else request for request in asked]
 
     def write(self, commands: Sequence[Command]) -> list[CommandResult]:
         """See `Connection.write`. A command that the router's character set cannot word is Trapped, and not sent."""
@@ -110,11 +117,8 @@ class Session:
     def close(self) -> None:
         self._pipeline.close()
 
-    def _question(self, read: Read) -> Request | ReadRefused:
-        wanted = ",".join(dict.fromkeys((".id", *read.fields)))
-        words = [("the query", word) for word in read.query]
-        if read.fields:
-            words.insert(0, (".proplist", f"=.proplist={wanted}"))
+    def _question(self, read: Read, how: Sequence[tuple[str, str]]) -> Request | ReadRefused:
+        words = [*how, *(("the query", word) for word in read.query)]
         try:
             return Request(_body(self._pipeline.charset, f"{read.path}/print", words))
         except Lacking as error:
@@ -176,6 +180,19 @@ def _body(charset: Charset, path: str, words: Sequence[tuple[str, str]] | Iterat
 
 def _attributes(words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     return ((name, f"={name}={value}") for name, value in words.items())
+
+
+def _proplist(read: Read) -> list[tuple[str, str]]:
+    wanted = ",".join(dict.fromkeys((".id", *read.fields)))
+    return [(".proplist", f"=.proplist={wanted}")] if read.fields else []
+
+
+def _number(answer: Answer) -> int | ReadRefused:
+    if answer.trap is not None:
+        return ReadRefused(answer.trap.message, answer.trap.category)
+    if not (answer.ret.isascii() and answer.ret.isdecimal()):
+        return ReadRefused("the router was asked for a number of rows and gave none")
+    return int(answer.ret)
 
 
 def _rows(answer: Answer) -> list[dict[str, str]] | ReadRefused:

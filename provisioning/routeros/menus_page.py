@@ -21,6 +21,13 @@ A row without our mark is never touched.
 - **once**: written when the row is added, and theirs from then on.
 - **unique by**: no two rows of the menu may have the same; where somebody else's row has it, ours waits and says so.
 """
+_CONNECTIONS = """\
+## `/ip/firewall/connection`
+
+Only looked at: `src-address`, when somebody has just come into the list of who is suspended or paused, unless the
+router's `cut_connections` is off. The connections that these addresses opened are removed, and no others.
+
+"""
 _RELEASES = """\
 ## Releases
 
@@ -33,7 +40,7 @@ def menus_page() -> str:
     """The whole page."""
     sections = "\n".join(_section(menu, table) for menu, table in MENUS.items())
     releases = "".join(_release(name, difference) for name, difference in DIFFERENCES.items())
-    return f"{_HEAD}\n{sections}\n{_RELEASES}{releases}"
+    return f"{_HEAD}\n{sections}\n{_CONNECTIONS}{_RELEASES}{releases}"
 
 
 def _section(menu: Menu, table: MenuTable) -> str:

@@ -18,7 +18,8 @@ class Router(Base):
 
     `tls`: off, pinned (to `tls_fingerprint`, SHA-256 in hexadecimal) or ca. `nas_id`: the NAS that it also is.
     `speed_by` and `manages` say what of it is ours (`rows.SpeedBy`, `settings.MANAGES`). `garden`: the walled garden
-    that is to be kept on it; None: none. `drift`: repair or report. `removal_cap` None: the product's own.
+    that is to be kept on it; None: none. `cut_connections`: who comes to be suspended or paused loses
+    the connections that are open. `drift`: repair or report. `removal_cap` None: the product's own.
     `maintenance_since`: no writes since then, plans pile up.
     """
 
@@ -45,6 +46,7 @@ class Router(Base):
     reduced_list: Mapped[str] = mapped_column(String(64), default="")
     warned_list: Mapped[str] = mapped_column(String(64), default="")
     garden: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
+    cut_connections: Mapped[bool] = mapped_column(Boolean, default=True)
     drift: Mapped[str] = mapped_column(String(8))
     check_minutes: Mapped[int] = mapped_column(Integer)
     writes_per_second: Mapped[int] = mapped_column(Integer)

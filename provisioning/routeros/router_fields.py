@@ -34,6 +34,7 @@ DEFAULTS: Mapping[str, Any] = {
     "reduced_list": "",
     "warned_list": "",
     "garden": None,
+    "cut_connections": True,
     "drift": REPAIR,
     "check_minutes": 15,
     "writes_per_second": 300,
@@ -160,10 +161,13 @@ def _removal_cap(value: Any) -> int | None:
     return None if value is None else check(value)
 
 
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidInput("enabled", "true or false", True)
-    return value
+def _flag(field: str) -> Callable[[Any], bool]:
+    def check(value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise InvalidInput(field, "true or false", True)
+        return value
+
+    return check
 
 
 def _word(field: str, rule: str, example: str) -> Callable[[Any], str]:
@@ -215,10 +219,11 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "reduced_list": _word("reduced_list", "an address list's name, or empty", "catraca-reduced"),
     "warned_list": _word("warned_list", "an address list's name, or empty", "catraca-warned"),
     "garden": checked_garden,
+    "cut_connections": _flag("cut_connections"),
     "drift": _one_of("drift", DRIFT),
     "check_minutes": _number("check_minutes", "minutes, 1 to 1440", 15, 1, 1440),
     "writes_per_second": _number("writes_per_second", "0 (no bound) to 10000", 300, 0, 10_000),
     "removal_cap": _removal_cap,
     "timeout_seconds": _number("timeout_seconds", "seconds, 1 to 60", 10, 1, 60),
-    "enabled": _flag,
+    "enabled": _flag("enabled"),
 }

@@ -181,6 +181,21 @@ def test_queries_find_the_rows_of_a_few(ground: Ground) -> None:
     assert [row[".id"] for row in ground.connection.read(LIST, ["comment"], words)] == [ids[1], ids[3]]
 
 
+def test_rows_are_counted_without_being_sent(ground: Ground) -> None:
+    ids = ground.add(5)
+    ground.write("set", id=ids[0], comment="catraca:s1:list")
+    every, one, none, refused = ground.connection.count(
+        [
+            Read(LIST, query=(f"?list={ground.name}",)),
+            Read(LIST, ("address",), (f"?list={ground.name}", "?comment=catraca:s1:list")),
+            Read(LIST, query=(f"?list={ground.name}-of-nobody",)),
+            Read("/no/such/menu"),
+        ]
+    )
+    assert (every, one, none) == (5, 1, 0)
+    assert isinstance(refused, ReadRefused)
+
+
 def test_several_menus_are_read_in_one_go_and_a_missing_one_harms_none(ground: Ground) -> None:
     ground.add(1)
     rows, refused, identity = ground.connection.read_many(

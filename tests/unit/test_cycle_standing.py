@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from provisioning.routeros.apply_report import ApplyReport, Failure
-from provisioning.routeros.cycle_standing import DRIFT, ENDED, MAINTENANCE, NOT_YET, Ended, patient, standings
+from provisioning.routeros.cycle_standing import (
+    DRIFT,
+    ENDED,
+    MAINTENANCE,
+    NOT_YET,
+    Ended,
+    needs_whole,
+    patient,
+    standings,
+    tried_in_vain,
+)  # fmt: skip
 from provisioning.routeros.drift import drifted
 from provisioning.routeros.records import Record, Standing, next_record
 from provisioning.routeros.rows import (
@@ -156,3 +166,42 @@ DRIFTS: list[Any] = [
 @pytest.mark.parametrize(("record", "wanted", "seen", "touched", "is_drift"), DRIFTS)
 def test_what_is_drift(record: Record, wanted: str, seen: str, touched: tuple[int, ...], is_drift: bool) -> None:
     assert drifted({7: record}, {7: wanted}, {7: seen}, touched) == (frozenset({7}) if is_drift else frozenset())
+
+
+RULE = DesiredRow(Menu.FILTER, "garden:filter:01", {"chain": "forward"})
+REFUSED = "the router refused: failure: not here"
+BEFORE: list[Any] = [
+    pytest.param(None, "a", False, id="never recorded"),
+    pytest.param(Record("a", "a", "a"), "a", False, id="right until now"),
+    pytest.param(Record("a", why=REFUSED), "a", True, id="refused before"),
+    pytest.param(Record("a", why=REFUSED), "b", False, id="refused when something else was wanted"),
+    pytest.param(Record("a", why=REFUSED), None, True, id="refused before, in a turn for a few"),
+    pytest.param(Record("a", why=MAINTENANCE), "a", False, id="not tried, in maintenance"),
+]
+
+
+@pytest.mark.parametrize(("before", "wanted", "vain"), BEFORE)
+def test_the_router_s_own_rows_are_tried_in_vain(before: Record | None, wanted: str | None, vain: bool) -> None:
+    assert tried_in_vain(before, wanted) is vain
+
+
+def test_what_was_tried_in_vain_waits_and_the_rest_does_not() -> None:
+    plan = Plan(stages=((Add(RULE), Add(SECRET)),))
+    assert ended(plan=plan).steps == [Add(RULE), Add(SECRET)]
+    assert ended(plan=plan, in_vain=True).steps == [Add(SECRET)]
+
+
+CONFLICTING: list[Any] = [
+    pytest.param(RULE, False, True, id="own row"),
+    pytest.param(RULE, True, False, id="own row, again"),
+    pytest.param(SECRET, True, True, id="a subscription's row"),
+]
+
+
+@pytest.mark.parametrize(("row", "in_vain", "whole"), CONFLICTING)
+def test_a_conflict_has_all_of_it_read_unless_it_was_read_for_that_before(
+    row: DesiredRow, in_vain: bool, whole: bool
+) -> None:
+    report = ApplyReport(failures=[Failure(Add(row), "failure: already have such item")])
+    assert needs_whole(ended(report=report, in_vain=in_vain)) is whole
+    assert not needs_whole(ended(report=ApplyReport(failures=[Failure(Add(row), "failure: no")])))

@@ -28,6 +28,7 @@ GARDEN = {"portal": "192.0.2.20", "allow": ["192.0.2.0/28"]}
         ("manages", [], []),
         ("ppp_local_address", "010.0.0.1", "010.0.0.1"),
         ("ppp_local_address", "2001:DB8::1", "2001:db8::1"),
+        ("cut_connections", False, False),
         ("removal_cap", None, None),
         ("removal_cap", 0, 0),
         ("garden", None, None),
@@ -63,7 +64,8 @@ def test_stored(field: str, given: Any, stored: Any) -> None:
         ("garden", {**GARDEN, "allow": ["0.0.0.0"]}), ("garden", {**GARDEN, "allow": [""]}),
         ("garden", {**GARDEN, "allow": ["192.0.2.1/24"]}), ("garden", {**GARDEN, "allow": ["x"] * 201}),
         ("drift", "ignore"), ("check_minutes", 0), ("check_minutes", 1441), ("writes_per_second", -1),
-        ("removal_cap", -1), ("timeout_seconds", 0), ("timeout_seconds", 61), ("enabled", "yes"), ("nonsense", 1),
+        ("removal_cap", -1), ("timeout_seconds", 0), ("timeout_seconds", 61), ("enabled", "yes"),
+        ("cut_connections", 1), ("nonsense", 1),
     ],
 )  # fmt: skip
 def test_refused_with_an_example(field: str, given: Any) -> None:

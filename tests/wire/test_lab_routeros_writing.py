@@ -34,6 +34,7 @@ TRAPS = [
     ("no order there", "/ppp/secret/add", {"name": "x", "place-before": "*1"}, "unknown parameter place-before"),
     ("built in", "/ppp/profile/remove", {".id": "default"}, "failure: can not remove builtin"),
     ("sessions are not added", "/ppp/active/add", {"name": "x"}, "no such command"),
+    ("connections are not added", "/ip/firewall/connection/add", {"src-address": "10.0.0.1"}, "no such command"),
     ("priority", "/queue/simple/add", {"target": "::1", "priority": "9"}, "value of priority out of range (1..8)"),
 ]
 

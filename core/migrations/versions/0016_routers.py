@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("reduced_list", sa.String(64), nullable=False),
         sa.Column("warned_list", sa.String(64), nullable=False),
         sa.Column("garden", JsonDict),
+        sa.Column("cut_connections", sa.Boolean, nullable=False),
         sa.Column("drift", sa.String(8), nullable=False),
         sa.Column("check_minutes", sa.Integer, nullable=False),
         sa.Column("writes_per_second", sa.Integer, nullable=False),
