@@ -10,10 +10,10 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from api.fields import Flag, Instant, Key, Note, Text, clean_note
 from api.models import Body, View, columns
 from core.database import Transaction
-from provisioning.routeros import adoption
-from provisioning.routeros.adoption_models import Adoption, AdoptionCandidate, AdoptionRow
-from provisioning.routeros.adoption_prospect import Prospect
-from provisioning.routeros.adoption_words import difference_words, row_words, summary, words_of
+from provisioning.routeros.adoption import report as adoption
+from provisioning.routeros.adoption.models import Adoption, AdoptionCandidate, AdoptionRow
+from provisioning.routeros.adoption.prospect import Prospect
+from provisioning.routeros.adoption.words import difference_words, row_words, summary, words_of
 from provisioning.routeros.models import Router
 
 Decisions = Literal["accept", "link", "create", "skip"]

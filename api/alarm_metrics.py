@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from billing_bridge.dunning_waiting import ALARM
-from billing_bridge.guards import HOLDING
+from billing_bridge.dunning.guards import HOLDING
+from billing_bridge.dunning.waiting import ALARM
 from core.alarms import open_alarms
 from core.database import Database
 from core.errors import Unavailable

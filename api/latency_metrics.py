@@ -10,8 +10,8 @@ from prometheus_client.utils import floatToGoString
 
 from core.database import Database
 from core.errors import Unavailable
-from provisioning.latency_buckets import BOUNDS, cumulative
-from provisioning.latency_report import LatencyReport, latency_report
+from provisioning.latency.buckets import BOUNDS, cumulative
+from provisioning.latency.report import LatencyReport, latency_report
 
 
 def latency_page(database: Database) -> bytes:

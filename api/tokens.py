@@ -18,8 +18,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.columns import Id, JsonDict, UtcDateTime
 from core.database import Database, Transaction
-from core.errors import Forbidden, InvalidInput, NotAllowed, NotFound, Unauthorised
+from core.errors import Forbidden, InvalidInput, NotAllowed, Unauthorised
 from core.permissions import checked_permissions
+from core.rows import get_row
 from core.secrets import Secret
 from core.tables import Base
 
@@ -102,10 +103,7 @@ def revoke_token(tx: Transaction, *, token_id: int) -> ApiToken:
 
 
 def get_token(tx: Transaction, token_id: int) -> ApiToken:
-    row = tx.session.get(ApiToken, token_id)
-    if row is None:
-        raise NotFound("token", token_id)
-    return row
+    return get_row(tx, ApiToken, token_id, "token")
 
 
 def has_tokens(tx: Transaction) -> bool:

@@ -21,9 +21,9 @@ from sqlalchemy import insert, select, text
 from api.assembly import load
 from bench.machine import memory
 from bench.results import Options, Row, Say, Step
-from billing_bridge.company_days import company_today
-from billing_bridge.dunning import CONTINUE, get_run, start_run
-from billing_bridge.dunning_approval import approve_run
+from billing_bridge.calendar.days import company_today
+from billing_bridge.dunning.approval import approve_run
+from billing_bridge.dunning.work import CONTINUE, get_run, start_run
 from billing_bridge.methods import add_billing_method
 from billing_bridge.models import BillingAccount, DunningRun
 from core.actor import Actor

@@ -18,15 +18,15 @@ from librouteros.query import Key
 from bench.results import Options, Row, Say, Step
 from bench.router_lab import LOGIN, PASSWORD, RouterLab
 from provisioning.facts import ServiceState
-from provisioning.routeros.applying import apply
 from provisioning.routeros.connection import Connection, RouterVersion, Target
-from provisioning.routeros.desired import desired
-from provisioning.routeros.desired_facts import RouterRules, Served
-from provisioning.routeros.driver import connect
+from provisioning.routeros.cycle.applying import apply
+from provisioning.routeros.cycle.observing import observe
+from provisioning.routeros.desired.facts import RouterRules, Served
+from provisioning.routeros.desired.state import desired
+from provisioning.routeros.driver.session import connect
 from provisioning.routeros.mark import comment_of
 from provisioning.routeros.menus import observed_row
-from provisioning.routeros.observing import observe
-from provisioning.routeros.plan import plan
+from provisioning.routeros.plan.smallest import plan
 from provisioning.routeros.router_fields import MANAGES
 from provisioning.routeros.rows import Access, Add, Change, Desired, Menu, Observed, SpeedBy
 from radius.policy import Grant, Policy

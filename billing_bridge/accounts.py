@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from billing_bridge.company_days import LAST_DAY
+from billing_bridge.calendar.days import LAST_DAY
 from billing_bridge.methods import get_billing_method
 from billing_bridge.models import BillingAccount
 from core.database import Transaction
-from core.errors import InvalidInput, NotFound
+from core.errors import InvalidInput
+from core.rows import get_row
 from provisioning.subscriptions import lock_subscription
 from provisioning.timeline import narrate
 
@@ -40,10 +41,7 @@ def set_billing(
 
 def get_billing(tx: Transaction, subscription_id: int) -> BillingAccount:
     """NotFound where no method was set: such a subscription is never restricted by a run."""
-    account = tx.session.get(BillingAccount, subscription_id)
-    if account is None:
-        raise NotFound("billing account of subscription", subscription_id)
-    return account
+    return get_row(tx, BillingAccount, subscription_id, "billing account of subscription")
 
 
 def _shown(account: BillingAccount) -> dict[str, object]:

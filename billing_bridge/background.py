@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from billing_bridge.cancelled_subscriptions import follow_up
-from billing_bridge.dunning import CONTINUE, continue_run, get_run
+from billing_bridge.dunning.work import CONTINUE, continue_run, get_run
 from core.actor import Actor, Source
 from core.job_queue import Job
 from core.jobs import handles

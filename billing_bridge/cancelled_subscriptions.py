@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import or_, select
 
-from billing_bridge.company_days import company_today
+from billing_bridge.calendar.days import company_today
 from billing_bridge.invoices import cancel_invoice, charge_and_invoice
 from billing_bridge.locks import lock_invoices, lock_subscriptions
 from billing_bridge.models import Charge, Invoice

@@ -8,12 +8,13 @@ from datetime import date
 from sqlalchemy import select
 
 from billing_bridge import checks
-from billing_bridge.company_days import company_today
-from billing_bridge.foreign_invoices import refuse_foreign
+from billing_bridge.calendar.days import company_today
+from billing_bridge.intake.foreign_invoices import refuse_foreign
 from billing_bridge.locks import lock_charges, lock_invoices, lock_subscriptions
 from billing_bridge.models import Charge, Invoice
 from core.database import Transaction
-from core.errors import NotAllowed, NotFound
+from core.errors import NotAllowed
+from core.rows import get_row
 from provisioning.checks import optional_text, required_text
 from provisioning.timeline import narrate
 
@@ -104,10 +105,7 @@ def cancel_charge(tx: Transaction, *, charge_id: int, note: str) -> Charge:
 
 
 def get_charge(tx: Transaction, charge_id: int) -> Charge:
-    charge = tx.session.get(Charge, charge_id)
-    if charge is None:
-        raise NotFound("charge", charge_id)
-    return charge
+    return get_row(tx, Charge, charge_id, "charge")
 
 
 def list_charges(

@@ -12,7 +12,7 @@ from datetime import date
 
 from sqlalchemy import select
 
-from billing_bridge.company_days import company_today
+from billing_bridge.calendar.days import company_today
 from billing_bridge.discounts import available, granted, payable
 from billing_bridge.models import Invoice, Payment, Receipt
 from core.database import Transaction

@@ -10,15 +10,16 @@ from sqlalchemy import ColumnElement, and_, delete, select
 from billing_bridge import checks
 from billing_bridge.accounts import get_billing
 from billing_bridge.amounts import InvoiceStatus
+from billing_bridge.calendar.days import company_today, next_due_on
 from billing_bridge.charges import add_charge
-from billing_bridge.company_days import company_today, next_due_on
 from billing_bridge.debt_feed import lock_debtors, narrate_debtors, publish_debts
-from billing_bridge.foreign_invoices import refuse_foreign
+from billing_bridge.intake.foreign_invoices import refuse_foreign
 from billing_bridge.locks import lock_charges, lock_invoices, lock_subscriptions
 from billing_bridge.models import Charge, Invoice
-from billing_bridge.monthly_models import MonthlyBill
+from billing_bridge.monthly.models import MonthlyBill
 from core.database import Transaction
-from core.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from core.errors import Conflict, InvalidInput, NotAllowed
+from core.rows import get_row
 from provisioning.checks import required_text
 from provisioning.models import Subscription
 
@@ -94,10 +95,7 @@ def cancel_invoice(tx: Transaction, *, invoice_id: int, note: str) -> Invoice:
 
 
 def get_invoice(tx: Transaction, invoice_id: int) -> Invoice:
-    invoice = tx.session.get(Invoice, invoice_id)
-    if invoice is None:
-        raise NotFound("invoice", invoice_id)
-    return invoice
+    return get_row(tx, Invoice, invoice_id, "invoice")
 
 
 def list_invoices(

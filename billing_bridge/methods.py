@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 
 from billing_bridge.models import BillingMethod, SuspensionRuleVersion
 from core.database import Transaction
-from core.errors import Conflict, InvalidInput, NotFound
+from core.errors import Conflict, InvalidInput
+from core.rows import get_row, lock_row
 from provisioning.checks import required_text
 
 MOST_DAYS = 365
@@ -96,10 +97,7 @@ def change_billing_method(tx: Transaction, *, billing_method_id: int, **changes:
 
 
 def get_billing_method(tx: Transaction, billing_method_id: int) -> BillingMethod:
-    method = tx.session.get(BillingMethod, billing_method_id)
-    if method is None:
-        raise NotFound("billing method", billing_method_id)
-    return method
+    return get_row(tx, BillingMethod, billing_method_id, "billing method")
 
 
 def list_billing_methods(tx: Transaction, *, after: int = 0, limit: int = 100) -> Sequence[BillingMethod]:
@@ -115,11 +113,7 @@ def rule_versions(tx: Transaction, billing_method_id: int) -> Sequence[Suspensio
 
 
 def _locked(tx: Transaction, billing_method_id: int) -> BillingMethod:
-    query = select(BillingMethod).where(BillingMethod.id == billing_method_id).with_for_update()
-    method = tx.session.scalar(query, execution_options={"populate_existing": True})
-    if method is None:
-        raise NotFound("billing method", billing_method_id)
-    return method
+    return lock_row(tx, BillingMethod, billing_method_id, "billing method")
 
 
 def _keep_version(tx: Transaction, method: BillingMethod) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from billing_bridge.amounts import InvoiceStatus, open_by_subscription, status_of
 from billing_bridge.discounts import Discount, discounts_of
-from billing_bridge.dunning_rules import SuspensionRules
+from billing_bridge.dunning.rules import SuspensionRules
 from core.columns import Id, JsonDefault, JsonDict, UtcDateTime
 from core.database import Base
 

@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import and_, or_, select, update
 
 from billing_bridge.debt_feed import lock_debtors, publish_debts
-from billing_bridge.intake_models import ExternalSubscription
+from billing_bridge.intake.models import ExternalSubscription
 from billing_bridge.locks import lock_charges, lock_invoices, lock_subscriptions
 from billing_bridge.models import BillingAccount, Charge, Invoice
-from billing_bridge.monthly_models import MonthlyBill
-from billing_bridge.notice_models import DebtNotice
+from billing_bridge.monthly.models import MonthlyBill
+from billing_bridge.notices.models import DebtNotice
 from core.actor import Actor
 from core.database import Transaction
 from core.job_queue import Job

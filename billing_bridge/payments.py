@@ -17,15 +17,16 @@ from sqlalchemy import select
 
 from billing_bridge import checks
 from billing_bridge.amounts import InvoiceStatus, allocate
-from billing_bridge.company_days import company_today
+from billing_bridge.calendar.days import company_today
 from billing_bridge.debt_feed import lock_debtors, narrate_debtors, publish_debts
-from billing_bridge.foreign_invoices import refuse_foreign
 from billing_bridge.grants import grant_discounts, payable_on
+from billing_bridge.intake.foreign_invoices import refuse_foreign
 from billing_bridge.invoices import issue_invoice
 from billing_bridge.locks import lock_invoices, lock_receipt
 from billing_bridge.models import Invoice, Payment, Receipt
 from core.database import Transaction
-from core.errors import InvalidInput, NotAllowed, NotFound
+from core.errors import InvalidInput, NotAllowed
+from core.rows import get_row
 from core.units import format_money
 from provisioning.checks import optional_text, required_text
 
@@ -145,10 +146,7 @@ def reverse_receipt(tx: Transaction, *, receipt_id: int, note: str) -> Receipt:
 
 
 def get_receipt(tx: Transaction, receipt_id: int) -> Receipt:
-    receipt = tx.session.get(Receipt, receipt_id)
-    if receipt is None:
-        raise NotFound("receipt", receipt_id)
-    return receipt
+    return get_row(tx, Receipt, receipt_id, "receipt")
 
 
 def list_receipts(

@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from core.columns import Address
 from core.database import Transaction
 from core.errors import Conflict, NotAllowed, NotFound
+from core.rows import get_row
 from ipam.folders import NAMED_IN_ERRORS, get_folder, lock_plan
 from ipam.models import ASSIGNED, QUARANTINED, GivenAddress, ReservedRange, Subnet
 from ipam.notation import check_limit, check_quarantine, parse_gateway, parse_name, parse_network
@@ -19,10 +20,7 @@ from ipam.space import Layout, Network, hosts_of
 
 def get_subnet(tx: Transaction, subnet_id: int) -> Subnet:
     """NotFound."""
-    subnet = tx.session.get(Subnet, subnet_id)
-    if subnet is None:
-        raise NotFound("subnet", subnet_id)
-    return subnet
+    return get_row(tx, Subnet, subnet_id, "subnet")
 
 
 def lock_subnet(tx: Transaction, subnet_id: int, *, to_delete: bool = False) -> Subnet:

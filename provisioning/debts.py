@@ -17,7 +17,7 @@ from core.errors import InvalidInput
 from provisioning.models import Debt, RestrictionOrderRow, Subscription
 from provisioning.refresh import refresh
 from provisioning.timeline import narrate
-from provisioning.warnings import end_of_paid
+from provisioning.warnings.commands import end_of_paid
 
 
 def record_debt(

@@ -1,6 +1,6 @@
 """What would be sent to the routers if a subscription's facts were other ones: shown before anything changes.
 
-The same plan decides as in `provisioning.converge`; it is only asked with facts that do not hold yet.
+The same plan decides as in `provisioning.convergence.converge`; it is only asked with facts that do not hold yet.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import select
 
 from core.database import Transaction
-from provisioning.convergence import observation
-from provisioning.convergence_plan import Action, AwaitProof, ChangeSession, EndSession, Nothing, plan
+from provisioning.convergence.plan import Action, AwaitProof, ChangeSession, EndSession, Nothing, plan
+from provisioning.convergence.steps import observation
 from provisioning.fact_store import rules_from
 from provisioning.facts import Facts
 from provisioning.service_state import answer_at, service_state

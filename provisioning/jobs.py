@@ -8,7 +8,7 @@ from core.job_queue import Job
 from core.jobs import every, handles
 from core.outcomes import Applied, Outcome
 from core.runtime import Runtime
-from provisioning import converge
+from provisioning.convergence import converge
 from provisioning.models import Subscription
 from provisioning.refresh import CHUNK, refresh
 

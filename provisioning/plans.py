@@ -8,7 +8,8 @@ from sqlalchemy import inspect, select
 from sqlalchemy.exc import IntegrityError
 
 from core.database import Transaction
-from core.errors import Conflict, InvalidInput, NotFound
+from core.errors import Conflict, InvalidInput
+from core.rows import get_row
 from provisioning.checks import optional_text, rate, required_text
 from provisioning.models import Plan
 
@@ -84,10 +85,7 @@ def clone_plan(tx: Transaction, *, plan_id: int, name: str, **changes: object) -
 
 
 def get_plan(tx: Transaction, plan_id: int) -> Plan:
-    plan = tx.session.get(Plan, plan_id)
-    if plan is None:
-        raise NotFound("plan", plan_id)
-    return plan
+    return get_row(tx, Plan, plan_id, "plan")
 
 
 def checked_price(value: object) -> int:

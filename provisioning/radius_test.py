@@ -17,7 +17,7 @@ from core.clock import system_clock
 from core.database import Transaction
 from core.errors import InvalidInput
 from core.secrets import Secret
-from provisioning.explain import Explanation, explain
+from provisioning.explain.evaluation import Explanation, explain
 from provisioning.models import Subscription
 from radius.accounting import octets_of
 from radius.attribute_words import NamedValue

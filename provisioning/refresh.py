@@ -22,13 +22,13 @@ from sqlalchemy.orm.util import identity_key
 from core.database import Transaction
 from provisioning.fact_store import Known, load_known, rules_from
 from provisioning.facts import ServiceRules, ServiceState
-from provisioning.latency import Moved, begin_waits
+from provisioning.latency.waits import Moved, begin_waits
 from provisioning.models import Subscription
-from provisioning.routeros.handing_on import give_up_services
+from provisioning.routeros.services.handing_on import give_up_services
 from provisioning.routeros.touch import touch_routers
 from provisioning.service_state import next_change_at, service_state, spans_from
 from provisioning.timeline import narrate, narrate_states
-from provisioning.warnings import end_of_restricted
+from provisioning.warnings.commands import end_of_restricted
 from radius import records, replica
 from radius.policy import Denial, Grant, Span
 from radius.sessions import nas_ids_with_open_sessions

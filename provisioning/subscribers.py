@@ -10,7 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from core.database import Transaction
-from core.errors import Conflict, InvalidInput, NotFound
+from core.errors import Conflict, InvalidInput
+from core.rows import get_row
 from provisioning.checks import optional_text, required_text
 from provisioning.documents import Document, parse_document
 from provisioning.models import Subscriber
@@ -73,10 +74,7 @@ def change_subscriber(tx: Transaction, *, subscriber_id: int, **changes: object)
 
 
 def get_subscriber(tx: Transaction, subscriber_id: int) -> Subscriber:
-    subscriber = tx.session.get(Subscriber, subscriber_id)
-    if subscriber is None:
-        raise NotFound("subscriber", subscriber_id)
-    return subscriber
+    return get_row(tx, Subscriber, subscriber_id, "subscriber")
 
 
 def _refuse_duplicate(tx: Transaction, identity: Document) -> None:

@@ -7,16 +7,17 @@ from sqlalchemy.exc import IntegrityError
 
 from core.database import Transaction
 from core.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from core.rows import get_row
 from core.secrets import Secret
 from provisioning import checks
 from provisioning.fact_store import load_known
 from provisioning.models import Subscription
+from provisioning.moves.succession import take_over
 from provisioning.plan_switches import switch_locked
 from provisioning.plans import checked_price, get_plan
 from provisioning.prices import price_of
 from provisioning.refresh import access_records, refresh
 from provisioning.subscribers import get_subscriber
-from provisioning.succession import take_over
 from provisioning.timeline import narrate
 from radius import replica
 from radius.mac_address import read_mac
@@ -131,10 +132,7 @@ def change_credentials(
 
 
 def get_subscription(tx: Transaction, subscription_id: int) -> Subscription:
-    subscription = tx.session.get(Subscription, subscription_id)
-    if subscription is None:
-        raise NotFound("subscription", subscription_id)
-    return subscription
+    return get_row(tx, Subscription, subscription_id, "subscription")
 
 
 def lock_subscription(tx: Transaction, subscription_id: int) -> Subscription:

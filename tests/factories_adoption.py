@@ -11,10 +11,10 @@ from core.database import Transaction
 from core.runtime import Runtime
 from core.secrets import Secret
 from lab.routeros.emulator import EmulatedRouter
-from provisioning.routeros.adoption import store_report
-from provisioning.routeros.adoption_facts import Known, KnownPlan, KnownSubscriber, KnownSubscription
-from provisioning.routeros.adoption_models import Adoption
-from provisioning.routeros.adoption_reading import read_router, talking_to
+from provisioning.routeros.adoption.facts import Known, KnownPlan, KnownSubscriber, KnownSubscription
+from provisioning.routeros.adoption.models import Adoption
+from provisioning.routeros.adoption.reading import read_router, talking_to
+from provisioning.routeros.adoption.report import store_report
 from provisioning.routeros.models import Router
 from provisioning.routeros.routers import start_maintenance
 from provisioning.routeros.rows import Menu, ObservedRow

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from billing_bridge.accounts import set_billing
+from billing_bridge.calendar.days import company_today
 from billing_bridge.charges import add_charge
-from billing_bridge.company_days import company_today
 from billing_bridge.invoices import charge_and_invoice, issue_invoice
 from billing_bridge.methods import add_billing_method
 from billing_bridge.models import BillingMethod, Invoice

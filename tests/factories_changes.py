@@ -11,8 +11,8 @@ from core.actor import Actor
 from core.database import Database, Transaction
 from core.job_queue import Job
 from provisioning.models import Subscription, TimelineEntry
-from provisioning.scheduled_changes import schedule_change
-from provisioning.scheduled_models import ScheduledChange
+from provisioning.scheduled.changes import schedule_change
+from provisioning.scheduled.models import ScheduledChange
 from tests.factories import make_subscription
 
 JOANA = Actor("joana", "api")

@@ -16,7 +16,7 @@ from lab.routeros.emulator import EmulatedRouter
 from provisioning.debts import record_debt
 from provisioning.models import Subscription
 from provisioning.routeros.approval import look
-from provisioning.routeros.cycle import Cycle, run_cycle
+from provisioning.routeros.cycle.turn import Cycle, run_cycle
 from provisioning.routeros.models import RouterConvergence, RouterDrift, RouterStatus
 from provisioning.routeros.router_standing import RouterStanding, standing_of
 from provisioning.routeros.routers import get_router

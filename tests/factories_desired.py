@@ -10,10 +10,10 @@ from typing import Any
 from provisioning.facts import ServiceState
 from provisioning.routeros.commands import commands
 from provisioning.routeros.connection import Command, RouterVersion
-from provisioning.routeros.desired import Garden, RouterRules, Served, desired, menus_of
+from provisioning.routeros.desired.state import Garden, RouterRules, Served, desired, menus_of
 from provisioning.routeros.mark import key_of
 from provisioning.routeros.menus import MENUS, observed_row, proplist
-from provisioning.routeros.plan import plan
+from provisioning.routeros.plan.smallest import plan
 from provisioning.routeros.rows import Access, Desired, Menu, Observed, Plan, SpeedBy, Step
 from radius.policy import Denial, Grant, Policy
 

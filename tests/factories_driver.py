@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from provisioning.routeros.connection import Connection, Target
-from provisioning.routeros.driver import connect
+from provisioning.routeros.driver.session import connect
 
 PASSWORD = "s3gredo-do-roteador"
 IDLE = 10.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
-from billing_bridge.dunning import continue_run, get_run
-from billing_bridge.dunning_lines import lines_of
+from billing_bridge.dunning.lines import lines_of
+from billing_bridge.dunning.work import continue_run, get_run
 from billing_bridge.models import BillingMethod, DunningRun
 from core.actor import Actor
 from core.database import Database, Transaction

@@ -6,11 +6,11 @@ from datetime import date
 
 from sqlalchemy import select
 
-import billing_bridge.intake_tasks  # noqa: F401  (registers the feed)
-from billing_bridge.intake_models import BillingSource, IntakeRun
-from billing_bridge.intake_sources import get_source
+import billing_bridge.intake.tasks  # noqa: F401  (registers the feed)
+from billing_bridge.intake.models import BillingSource, IntakeRun
+from billing_bridge.intake.reconcile import reconcile
+from billing_bridge.intake.sources import get_source
 from billing_bridge.models import Invoice
-from billing_bridge.reconcile import reconcile
 from core.actor import Actor
 from core.alarms import open_alarms
 from core.runtime import Runtime

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from billing_bridge.intake import apply_received, events_of, store_events
-from billing_bridge.intake_models import BillingSource, IntakeEvent
-from billing_bridge.intake_sources import add_source
+from billing_bridge.intake.models import BillingSource, IntakeEvent
+from billing_bridge.intake.receive import apply_received, events_of, store_events
+from billing_bridge.intake.sources import add_source
 from billing_bridge.models import Invoice
 from core.database import Database, Transaction
 from core.secrets import Secret

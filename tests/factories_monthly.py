@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime
 from sqlalchemy import select
 
 from billing_bridge.models import BillingMethod, Invoice
-from billing_bridge.monthly_generate import generate_chunk
-from billing_bridge.monthly_models import BillingRun, BillingRunLine, MonthlyBill
-from billing_bridge.monthly_run import (
+from billing_bridge.monthly.generate import generate_chunk
+from billing_bridge.monthly.models import BillingRun, BillingRunLine, MonthlyBill
+from billing_bridge.monthly.run import (
     GENERATING,
     PREPARING,
     confirm_alerts,

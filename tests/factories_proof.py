@@ -10,7 +10,7 @@ from sqlalchemy import select
 from core.database import Database, Transaction
 from core.secrets import Secret
 from provisioning.debts import record_debt
-from provisioning.latency_models import ProofLatency, ProofWait
+from provisioning.latency.models import ProofLatency, ProofWait
 from provisioning.models import Subscription
 from provisioning.routeros.models import Router, RouterService
 from radius.models import Nas, Session

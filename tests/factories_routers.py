@@ -15,7 +15,7 @@ from provisioning.addresses import assign_address
 from provisioning.models import Subscription
 from provisioning.routeros.models import Router, RouterService, RouterStatus
 from provisioning.routeros.routers import add_router
-from provisioning.routeros.services import serve
+from provisioning.routeros.services.commands import serve
 from provisioning.routeros.touch import CONVERGE
 from tests.factories import make_subscription
 from tests.factories_ipam import make_subnet

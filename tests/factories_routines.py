@@ -13,10 +13,10 @@ from core.database import Database, Transaction
 from core.job_queue import Job
 from core.jobs import run_job, sweep
 from core.runtime import Runtime
-from provisioning.routine_jobs import tick
-from provisioning.routine_models import Routine, RoutineRun
-from provisioning.routine_tasks import TASKS, RoutineTask, TaskResult, register_task
-from provisioning.routines import add_routine
+from provisioning.routines.commands import add_routine
+from provisioning.routines.jobs import tick
+from provisioning.routines.models import Routine, RoutineRun
+from provisioning.routines.tasks import TASKS, RoutineTask, TaskResult, register_task
 
 TASK = "test-task"
 

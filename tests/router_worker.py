@@ -7,7 +7,7 @@ import sys
 from api import assembly
 from core.runtime import Runtime
 from core.settings import Settings
-from provisioning.routeros.cycle import run_cycle
+from provisioning.routeros.cycle.turn import run_cycle
 
 
 def main() -> None:

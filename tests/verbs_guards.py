@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from billing_bridge.dunning import start_run
+from billing_bridge.dunning.work import start_run
 from core.actor import Actor
 from core.alarms import raise_alarm
 from core.runtime import Runtime

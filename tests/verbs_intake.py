@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import billing_bridge.intake_tasks  # noqa: F401 - its import registers the comparison
+import billing_bridge.intake.tasks  # noqa: F401 - its import registers the comparison
 from core.runtime import Runtime
 from lab.gateways.hubsoft import HubSoftSimulator
 from tests.factories import make_subscription

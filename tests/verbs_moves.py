@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.runtime import Runtime
-from provisioning.mass_change import CONTINUE
+from provisioning.mass_change.commands import CONTINUE
 from tests.factories import cpf
 from tests.factories_moves import follow_up
 

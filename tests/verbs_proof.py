@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.runtime import Runtime
-from provisioning.latency import prove
+from provisioning.latency.waits import prove
 from provisioning.models import Divergence
 from radius.models import Session
 from tests.factories import make_subscription, restrict

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from core.runtime import Runtime
-from provisioning import routine_own_tasks, scheduled_jobs  # noqa: F401 - their import registers tasks and handlers
+from provisioning.routines import own_tasks as routine_own_tasks  # noqa: F401 - their import registers tasks and handlers
+from provisioning.scheduled import jobs as scheduled_jobs  # noqa: F401 - their import registers tasks and handlers
 from tests.factories_routines import carry_out
 from tests.ticking import FakeClock
 

@@ -18,7 +18,7 @@ def verify_evidence(file: Path, key: str | None, as_json: bool) -> int:
 
     Without --key this shows that the file is whole, and which key signed it, not that the key is the provider's.
     """
-    from provisioning.evidence_file import check_file
+    from provisioning.evidence.file import check_file
     from radius.history_signing import verifies
 
     verdict = check_file(file, verifies)

@@ -34,12 +34,15 @@ from api.models import Page
 from api.paging import Pages
 from api.requests import read, runtime_of, write
 from core.database import Transaction
-from provisioning.explain_words import choose_language
-from provisioning.routeros import adoption, adoption_deciding, adoption_import, adoption_marking
-from provisioning.routeros.adoption_models import Adoption
-from provisioning.routeros.adoption_prospect import announced, prospect_of
-from provisioning.routeros.adoption_reading import read_router, talking_to
-from provisioning.routeros.adoption_words import sheet
+from provisioning.explain.words import choose_language
+from provisioning.routeros.adoption import deciding as adoption_deciding
+from provisioning.routeros.adoption import importing as adoption_import
+from provisioning.routeros.adoption import marking as adoption_marking
+from provisioning.routeros.adoption import report as adoption
+from provisioning.routeros.adoption.models import Adoption
+from provisioning.routeros.adoption.prospect import announced, prospect_of
+from provisioning.routeros.adoption.reading import read_router, talking_to
+from provisioning.routeros.adoption.words import sheet
 
 router = APIRouter(prefix="/api/v1/adoptions", tags=["adoption"])
 AdoptionId = Annotated[PathKey, Path(description="The adoption's id", examples=[2])]

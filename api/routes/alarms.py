@@ -13,7 +13,7 @@ from api.fields import Instant, Note, PathKey
 from api.models import Body, Page, View, columns
 from api.paging import Pages
 from api.requests import read, write
-from billing_bridge.guards import HOLDING, clear_guard
+from billing_bridge.dunning.guards import HOLDING, clear_guard
 from core.alarms import Alarm, get_alarm
 
 router = APIRouter(prefix="/api/v1/alarms", tags=["alarm"])

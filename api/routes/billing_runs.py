@@ -13,11 +13,11 @@ from api.fields import Day, Flag, Instant, Key, Name, Note, PathKey
 from api.models import Body, Page, View, columns
 from api.paging import Pages
 from api.requests import read, write
-from billing_bridge import monthly_run
-from billing_bridge.monthly_models import BillingRun, BillingRunAlert, BillingRunLine
-from billing_bridge.monthly_plan import AlertCode
+from billing_bridge.monthly import run as monthly_run
+from billing_bridge.monthly.models import BillingRun, BillingRunAlert, BillingRunLine
+from billing_bridge.monthly.plan import AlertCode
 from core.database import Transaction
-from core.errors import NotFound
+from core.rows import get_row
 from provisioning.facts import ServiceState
 
 router = APIRouter(prefix="/api/v1/billing-runs", tags=["billing-run"])
@@ -243,7 +243,4 @@ def dismiss(request: Request, run_id: RunId, body: DismissBillingRunIn) -> Billi
 
 
 def _get(tx: Transaction, run_id: int) -> BillingRun:
-    run = tx.session.get(BillingRun, run_id)
-    if run is None:
-        raise NotFound("billing run", run_id)
-    return run
+    return get_row(tx, BillingRun, run_id, "billing run")

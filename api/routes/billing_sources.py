@@ -13,8 +13,10 @@ from api.fields import Flag, Instant, Int, Key, Password, PathKey, Text
 from api.models import Body, Change, Page, View, columns
 from api.paging import Pages
 from api.requests import read, write
-from billing_bridge import intake, intake_matching, intake_sources
-from billing_bridge.intake_models import BillingSource
+from billing_bridge.intake import matching as intake_matching
+from billing_bridge.intake import receive as intake
+from billing_bridge.intake import sources as intake_sources
+from billing_bridge.intake.models import BillingSource
 from core.database import Transaction
 
 router = APIRouter(prefix="/api/v1/billing-sources", tags=["billing-source"])

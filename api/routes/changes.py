@@ -15,9 +15,9 @@ from api.paging import Pages
 from api.requests import read, write
 from api.values import Values
 from core.database import Transaction
-from provisioning import scheduled_changes
-from provisioning.scheduled_actions import ACTIONS
-from provisioning.scheduled_models import ScheduledChange
+from provisioning.scheduled import changes as scheduled_changes
+from provisioning.scheduled.actions import ACTIONS
+from provisioning.scheduled.models import ScheduledChange
 from provisioning.subscriptions import get_subscription
 
 router = APIRouter(prefix="/api/v1", tags=["change"])

@@ -13,9 +13,9 @@ from api.models import Page, View, columns
 from api.paging import Pages
 from api.requests import read
 from core.database import Transaction
-from provisioning.differences import Difference, Reason, Wanted, differences, tallies
-from provisioning.latency_buckets import BOUNDS, cumulative
-from provisioning.latency_report import Histogram, LatencyReport, latency_report
+from provisioning.convergence.differences import Difference, Reason, Wanted, differences, tallies
+from provisioning.latency.buckets import BOUNDS, cumulative
+from provisioning.latency.report import Histogram, LatencyReport, latency_report
 
 router = APIRouter(prefix="/api/v1/convergence", tags=["convergence"])
 

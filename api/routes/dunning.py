@@ -14,9 +14,10 @@ from api.fields import Day, Flag, Instant, Key, Note, PathKey
 from api.models import Body, Page, View, columns
 from api.paging import Pages, cursor
 from api.requests import read, runtime_of, write
-from billing_bridge import dunning, dunning_approval
-from billing_bridge.dunning_models import DunningRunLine
-from billing_bridge.dunning_runs import levels_of, status_at
+from billing_bridge.dunning import approval as dunning_approval
+from billing_bridge.dunning import work as dunning
+from billing_bridge.dunning.models import DunningRunLine
+from billing_bridge.dunning.runs import levels_of, status_at
 from billing_bridge.models import DunningRun
 from core.clock_marks import watch_clocks
 from core.database import Transaction

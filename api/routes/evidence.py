@@ -17,8 +17,8 @@ from api.fields import Address, Instant, Int, Key, Text
 from api.models import Body, Page, View
 from api.requests import context_of, read, runtime_of, write
 from core.database import Transaction
-from provisioning.evidence import collect, conclude
-from provisioning.evidence_records import Question
+from provisioning.evidence.export import collect, conclude
+from provisioning.evidence.records import Question
 from radius.history_signing import PublicKey, make_key, public_keys
 
 router = APIRouter(prefix="/api/v1/evidence", tags=["evidence"])

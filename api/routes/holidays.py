@@ -13,8 +13,8 @@ from api.fields import Day, Flag, Instant, Name, PathKey, Text
 from api.models import Body, Page, View, columns
 from api.paging import Pages
 from api.requests import read, write
-from billing_bridge import holiday_book
-from billing_bridge.holiday_models import CompanyHoliday
+from billing_bridge.calendar import holiday_book
+from billing_bridge.calendar.models import CompanyHoliday
 from core.database import Transaction
 
 router = APIRouter(prefix="/api/v1/holidays", tags=["holiday"])

@@ -13,8 +13,9 @@ from api.fields import Instant, Key, PathKey
 from api.models import Body, Page, View, columns
 from api.paging import Pages
 from api.requests import context_of, read, runtime_of, write
-from billing_bridge import intake, intake_delivery
-from billing_bridge.intake_models import IntakeEvent
+from billing_bridge.intake import delivery as intake_delivery
+from billing_bridge.intake import receive as intake
+from billing_bridge.intake.models import IntakeEvent
 from core.database import Transaction
 
 router = APIRouter(prefix="/api/v1/intake", tags=["intake"])

@@ -13,8 +13,8 @@ from api.fields import Flag, Instant, Key, PathKey
 from api.models import Body, Page, View, columns
 from api.paging import Pages
 from api.requests import read, write
-from billing_bridge import intake_runs
-from billing_bridge.intake_models import IntakeRun
+from billing_bridge.intake import runs as intake_runs
+from billing_bridge.intake.models import IntakeRun
 
 router = APIRouter(prefix="/api/v1/intake/runs", tags=["intake"])
 _STATUS = "running, done, failed (the source did), held (its listing is not believed) or left (another took over)"

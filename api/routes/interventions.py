@@ -13,9 +13,11 @@ from api.models import Body, View
 from api.requests import write
 from api.routes.subscriptions import SubscriptionView
 from core.database import Transaction
-from provisioning import addresses, speed, trust
+from provisioning import addresses
 from provisioning.orders import order_restriction
+from provisioning.speed import commands as speed
 from provisioning.subscriptions import get_subscription
+from provisioning.trust import unblock as trust
 
 router = APIRouter(prefix="/api/v1/subscriptions/{subscription_id}", tags=["subscription"])
 SubscriptionId = Annotated[PathKey, Path(description="The subscription's id", examples=[12])]

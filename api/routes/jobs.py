@@ -14,8 +14,9 @@ from api.models import Page, View, columns
 from api.paging import Pages
 from api.requests import read, write
 from core.database import Transaction
-from core.errors import NotAllowed, NotFound
+from core.errors import NotAllowed
 from core.job_queue import Job
+from core.rows import get_row
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["job"])
 JobId = Annotated[PathKey, Path(description="The job's id", examples=[41])]
@@ -77,7 +78,4 @@ def _retry(tx: Transaction, job_id: int) -> Job:
 
 
 def _get(tx: Transaction, job_id: int) -> Job:
-    job = tx.session.get(Job, job_id)
-    if job is None:
-        raise NotFound("job", job_id)
-    return job
+    return get_row(tx, Job, job_id, "job")

@@ -14,7 +14,7 @@ from api.models import Body, Page, View, columns
 from api.paging import Pages
 from api.requests import write
 from core.database import Transaction
-from provisioning.legal_holds import place_hold
+from provisioning.evidence.legal_holds import place_hold
 from radius.history_holds import release_hold
 from radius.history_models import LegalHold
 

@@ -14,10 +14,10 @@ from api.models import Body, Page, View, columns
 from api.paging import Pages
 from api.requests import read, write
 from core.database import Transaction
-from provisioning import mass_change
 from provisioning.facts import ServiceState
-from provisioning.mass_change_models import MassChange, MassChangeRow
-from provisioning.mass_change_selection import MOST_IDS
+from provisioning.mass_change import commands as mass_change
+from provisioning.mass_change.models import MassChange, MassChangeRow
+from provisioning.mass_change.selection import MOST_IDS
 
 router = APIRouter(prefix="/api/v1/mass-changes", tags=["mass-change"])
 MassChangeId = Annotated[PathKey, Path(description="The mass change's id", examples=[5])]

@@ -15,10 +15,11 @@ from api.requests import read, write
 from api.routes.subscribers import SubscriberIn
 from api.routes.subscriptions import SubscriptionView
 from core.database import Transaction
-from provisioning import migration, subscriptions
+from provisioning import subscriptions
+from provisioning.moves import migration
+from provisioning.moves.transfer import transfer as hand_on
 from provisioning.subscriber_history import SubscriberEntry, subscriber_entries
 from provisioning.subscribers import get_subscriber
-from provisioning.transfer import transfer as hand_on
 
 router = APIRouter(prefix="/api/v1", tags=["subscription"])
 SubscriptionId = Annotated[PathKey, Path(description="The subscription's id", examples=[12])]

@@ -13,9 +13,9 @@ from api.fields import Day, Instant, PathKey
 from api.models import Page, View, columns
 from api.paging import Pages
 from api.requests import read, write
-from billing_bridge import notices
-from billing_bridge.guards import refuse_held
-from billing_bridge.notice_models import DebtNotice
+from billing_bridge.dunning.guards import refuse_held
+from billing_bridge.notices import commands as notices
+from billing_bridge.notices.models import DebtNotice
 from core.database import Transaction
 
 router = APIRouter(prefix="/api/v1/dunning/notices", tags=["dunning"])

@@ -14,8 +14,8 @@ from api.models import Body, Page, View, columns
 from api.paging import Pages
 from api.requests import read, write
 from billing_bridge import payments
-from billing_bridge.receipt_content import Format, Language
-from billing_bridge.receipt_paper import paper_of
+from billing_bridge.receipts.content import Format, Language
+from billing_bridge.receipts.paper import paper_of
 from core.database import Transaction
 
 router = APIRouter(prefix="/api/v1/receipts", tags=["receipt"])
@@ -112,7 +112,7 @@ def print_receipt(
     size: Annotated[Format, Query(description="A4, or the roll of a counter's printer", examples=["80mm"])] = "a4",
     lang: Annotated[Language, Query(description="In which language", examples=["en"])] = "pt-BR",
 ) -> Response:
-    from billing_bridge.receipt_pdf import receipt_pdf  # half a second, which only who prints should pay for
+    from billing_bridge.receipts.pdf import receipt_pdf  # half a second, which only who prints should pay for
 
     paper = read(request, lambda tx: paper_of(tx, receipt_id))
     headers = {"Content-Disposition": f'attachment; filename="recibo-{paper.number}.pdf"'}

@@ -15,11 +15,11 @@ from api.requests import read, write
 from api.routes.interventions import SubscriptionId
 from api.routes.routers import RouterName
 from core.database import Transaction
-from provisioning.routeros import services
 from provisioning.routeros.routers import get_router
 from provisioning.routeros.rows import Access
-from provisioning.routeros.service_list import line_of, lines_of_router, lines_of_subscription
-from provisioning.routeros.service_rules import MOST_IDS
+from provisioning.routeros.services import commands as services
+from provisioning.routeros.services.listing import line_of, lines_of_router, lines_of_subscription
+from provisioning.routeros.services.rules import MOST_IDS
 
 router = APIRouter(prefix="/api/v1", tags=["router"])
 _ACCESS = f"How it is served, one of {', '.join(Access)}; radius: RADIUS gives it everything, the router is only read"

@@ -18,7 +18,7 @@ from core.database import Transaction
 from core.errors import Unavailable
 from provisioning.routeros import routers
 from provisioning.routeros.connection import RouterError
-from provisioning.routeros.driver import presented_fingerprint
+from provisioning.routeros.driver.session import presented_fingerprint
 from provisioning.routeros.garden_fields import EXAMPLE
 from provisioning.routeros.models import Router
 from provisioning.routeros.router_fields import CHARSETS, DEFAULTS, DRIFT, MANAGES, PPP_SERVICES, TLS

@@ -15,10 +15,11 @@ from api.paging import Pages
 from api.requests import read, remove, write
 from api.values import Values
 from core.database import Transaction
-from provisioning import routine_runs, routines
-from provisioning.routine_models import Routine, RoutineRun
-from provisioning.routine_tasks import TASKS
-from provisioning.routine_words import in_words
+from provisioning.routines import commands as routines
+from provisioning.routines import runs as routine_runs
+from provisioning.routines.models import Routine, RoutineRun
+from provisioning.routines.tasks import TASKS
+from provisioning.routines.words import in_words
 
 router = APIRouter(prefix="/api/v1/routines", tags=["routine"])
 RoutineId = Annotated[PathKey, Path(description="The routine's id", examples=[3])]

@@ -15,7 +15,7 @@ from api.requests import context_of, read, runtime_of, write
 from api.tries import count_try
 from core.database import Transaction
 from core.permissions import SELF_SERVICE
-from provisioning import self_service
+from provisioning.trust import self_service
 
 router = APIRouter(prefix="/api/v1/self-service", tags=["self-service"])
 Document = Annotated[

@@ -13,7 +13,7 @@ from api.models import Page, View, columns
 from api.paging import Pages
 from api.requests import read
 from core.database import Transaction
-from provisioning import convergence
+from provisioning.convergence import steps as convergence
 from radius import sessions
 from radius.models import Session
 

@@ -11,8 +11,8 @@ from api.models import Body, View
 from api.requests import read, write
 from api.routes.interventions import NoteIn, SpeedIn, SubscriptionId
 from core.database import Transaction
-from provisioning import pending_speed as pending
-from provisioning.pending_speed_models import PendingSpeed
+from provisioning.speed import pending
+from provisioning.speed.models import PendingSpeed
 
 router = APIRouter(prefix="/api/v1/subscriptions/{subscription_id}", tags=["subscription"])
 AT_NEXT_CONNECTION = "nobody is connected: it applies at the next connection"

@@ -15,9 +15,9 @@ from api.paging import Pages
 from api.requests import read, write
 from core.database import Transaction
 from ipam.lookup import fixed_address_of
-from provisioning import explain as explanation
 from provisioning import subscriptions, timeline
-from provisioning.explain_words import choose_language
+from provisioning.explain import evaluation as explanation
+from provisioning.explain.words import choose_language
 from provisioning.facts import ServiceState
 from provisioning.models import Subscription, TimelineEntry
 from provisioning.prices import price_of

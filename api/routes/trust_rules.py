@@ -11,8 +11,8 @@ from api.models import Change, Page, View, columns
 from api.paging import Pages
 from api.requests import read, write
 from core.database import Transaction
-from provisioning.trust_models import TrustRuleVersion
-from provisioning.trust_rule_book import present_rules, rule_versions, set_trust_rules
+from provisioning.trust.models import TrustRuleVersion
+from provisioning.trust.rule_book import present_rules, rule_versions, set_trust_rules
 
 router = APIRouter(prefix="/api/v1/trust-rules", tags=["trust-rules"])
 

@@ -11,7 +11,7 @@ from api.models import Body, View
 from api.requests import write
 from api.routes.interventions import NoteIn, SubscriptionId
 from core.database import Transaction
-from provisioning import warnings
+from provisioning.warnings import commands as warnings
 
 router = APIRouter(prefix="/api/v1/subscriptions/{subscription_id}", tags=["subscription"])
 

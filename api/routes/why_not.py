@@ -12,9 +12,9 @@ from api.fields import Day, PathKey
 from api.models import View
 from api.requests import read
 from api.routes.subscriptions import Language
-from billing_bridge.why_not import why_not_restricted
+from billing_bridge.dunning.why_not import why_not_restricted
 from core.database import Transaction
-from provisioning.explain_words import choose_language
+from provisioning.explain.words import choose_language
 
 router = APIRouter(prefix="/api/v1/subscriptions", tags=["subscription"])
 SubscriptionId = Annotated[PathKey, Path(description="The subscription's id", examples=[12])]

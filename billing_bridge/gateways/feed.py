@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Protocol
 
 from billing_bridge.gateways.listing import Page, Step, Window
-from billing_bridge.intake_models import BillingSource
+from billing_bridge.intake.models import BillingSource
 
 
 class Feed(Protocol):

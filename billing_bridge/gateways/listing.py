@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from billing_bridge.intake_events import Snapshot
+from billing_bridge.intake.events import Snapshot
 
 Step = dict[str, Any]
 

@@ -19,14 +19,14 @@ from core.leases import keep_lease
 from core.outcomes import Applied, Retry
 from core.runtime import Runtime
 from provisioning.routeros.connection import RouterError
-from provisioning.routeros.cycle import LEASE, Cycle, lease_name, run_cycle
-from provisioning.routeros.cycle_facts import Facts, gather_all, status_of
-from provisioning.routeros.cycle_status import counts
-from provisioning.routeros.driver import connect
+from provisioning.routeros.cycle.facts import Facts, gather_all, status_of
+from provisioning.routeros.cycle.observing import read_router
+from provisioning.routeros.cycle.planning import plan_of
+from provisioning.routeros.cycle.status import counts
+from provisioning.routeros.cycle.turn import LEASE, Cycle, lease_name, run_cycle
+from provisioning.routeros.driver.session import connect
 from provisioning.routeros.models import Router, RouterStatus
-from provisioning.routeros.observing import read_router
-from provisioning.routeros.plan_words import plan_json, plan_lines
-from provisioning.routeros.planning import plan_of
+from provisioning.routeros.plan.words import plan_json, plan_lines
 from provisioning.routeros.routers import ask_anew, get_router
 from provisioning.routeros.rows import Plan
 from provisioning.routeros.touch import CONVERGE

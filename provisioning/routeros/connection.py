@@ -1,4 +1,4 @@
-"""What the rest of the product knows of a connection to a router; `provisioning.routeros.driver` makes them.
+"""What the rest of the product knows of a connection to a router; `provisioning.routeros.driver.session` makes them.
 
 A connection is used by one thread. Text is what people read: the driver knows the router's character set. Values go out
 and come in as RouterOS words them ("yes", "true", "500000000/250000000"); nothing is cast.

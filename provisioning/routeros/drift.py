@@ -15,10 +15,10 @@ from sqlalchemy import insert, select, update
 
 from core.among import among
 from core.database import Transaction
-from provisioning.routeros.apply_report import owner_of
 from provisioning.routeros.connection import Connection, ReadRefused
+from provisioning.routeros.cycle.apply_report import owner_of
+from provisioning.routeros.cycle.records import OWN, Record
 from provisioning.routeros.models import RouterDrift
-from provisioning.routeros.records import OWN, Record
 from provisioning.routeros.router_log import FIELDS, Entry, entries_of, who_changed
 from provisioning.routeros.rows import SENSITIVE, Add, Change, EndSession, Menu, Move, Plan, Remove, Step
 

@@ -12,10 +12,10 @@ from hashlib import blake2b
 
 from provisioning.routeros.mark import subscription_of
 from provisioning.routeros.menus import MENUS
-from provisioning.routeros.plan import garden_blocks
-from provisioning.routeros.plan_matching import Matching, match
-from provisioning.routeros.plan_owners import leave_to_owners
-from provisioning.routeros.plan_steps import differing, removals
+from provisioning.routeros.plan.matching import Matching, match
+from provisioning.routeros.plan.owners import leave_to_owners
+from provisioning.routeros.plan.smallest import garden_blocks
+from provisioning.routeros.plan.steps import differing, removals
 from provisioning.routeros.rows import SENSITIVE, Desired, DesiredRow, Menu, Observed, ObservedRow
 
 OWN = 0

@@ -14,7 +14,7 @@ from provisioning.routeros.connection import Read, RouterVersion
 from provisioning.routeros.mark import PREFIX, comment_of
 from provisioning.routeros.menus import MENUS, observed_row, proplist
 from provisioning.routeros.notation import address
-from provisioning.routeros.plan_owners import session_queues
+from provisioning.routeros.plan.owners import session_queues
 from provisioning.routeros.rows import Desired, DesiredRow, Menu, ObservedRow
 
 AT_ONCE = 100

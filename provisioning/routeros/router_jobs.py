@@ -11,8 +11,8 @@ from core.job_queue import Job
 from core.jobs import every, handles
 from core.outcomes import Outcome
 from core.runtime import Runtime
-from provisioning.routeros.breaker import may_try
-from provisioning.routeros.cycle import run_cycle
+from provisioning.routeros.cycle.breaker import may_try
+from provisioning.routeros.cycle.turn import run_cycle
 from provisioning.routeros.models import Router, RouterStatus
 from provisioning.routeros.touch import CONVERGE
 

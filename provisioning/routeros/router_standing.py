@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 
 from core.among import among
 from core.database import Transaction
-from provisioning.routeros.cycle_facts import status_of
-from provisioning.routeros.cycle_standing import MAINTENANCE
-from provisioning.routeros.cycle_status import KINDS
+from provisioning.routeros.cycle.facts import status_of
+from provisioning.routeros.cycle.standing import MAINTENANCE
+from provisioning.routeros.cycle.status import KINDS
 from provisioning.routeros.models import Router, RouterConvergence, RouterDrift, RouterService, RouterStatus
 
 WAITS = "its facts changed; the router is about to be asked"

@@ -11,7 +11,7 @@ from core.database import Database
 from core.errors import Unavailable
 from core.leases import hold_lease
 from provisioning.routeros.connection import Connection, ReadRefused, RouterError, Target
-from provisioning.routeros.driver import connect, presented_fingerprint
+from provisioning.routeros.driver.session import connect, presented_fingerprint
 from provisioning.routeros.router_fields import OFF
 from provisioning.routeros.routers import get_router, target_of
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provisioning.routeros.desired_facts import Garden, RouterRules
+from provisioning.routeros.desired.facts import Garden, RouterRules
 from provisioning.routeros.notation import address, too_wide
-from provisioning.routeros.problem_words import problem
+from provisioning.routeros.plan.problem_words import problem
 from provisioning.routeros.rows import DesiredRow, Menu, Problem
 
 ALLOWED = "catraca-allowed"

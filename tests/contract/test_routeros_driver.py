@@ -28,7 +28,7 @@ from provisioning.routeros.connection import (
     Target,
     Trapped,
 )
-from provisioning.routeros.driver import connect, presented_fingerprint
+from provisioning.routeros.driver.session import connect, presented_fingerprint
 from tests.factories_tls import Authority
 
 LIST = "/ip/firewall/address-list"

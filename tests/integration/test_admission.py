@@ -13,9 +13,9 @@ from core.database import Database, Transaction
 from core.errors import CatracaError, InvalidInput, NotAllowed, NotFound
 from core.jobs import run_job, sweep
 from core.runtime import Runtime
-from provisioning import converge as _handlers  # noqa: F401
 from provisioning.admission import bind_mac, learn_at_nas, limit_sessions, reset_mac, restrict_to_nas
 from provisioning.cancellation import cancel
+from provisioning.convergence import converge as _handlers  # noqa: F401
 from provisioning.models import Subscription, TimelineEntry
 from provisioning.refresh import refresh
 from radius.models import ReplicaCounter, ReplicaEntry, Session

@@ -20,8 +20,12 @@ from ipam.lookup import fixed_address_of
 from lab.routeros.emulator import EmulatedRouter
 from provisioning.addresses import assign_address
 from provisioning.models import Subscriber, Subscription
-from provisioning.routeros import adoption_import
-from provisioning.routeros.adoption import (
+from provisioning.routeros.adoption import importing as adoption_import
+from provisioning.routeros.adoption.deciding import accept_matched, decide, decide_by_list
+from provisioning.routeros.adoption.importing import IMPORT, continue_import, start_import, work_on
+from provisioning.routeros.adoption.models import AdoptionCandidate, AdoptionRow
+from provisioning.routeros.adoption.reading import LEASE, Reading, talking_to
+from provisioning.routeros.adoption.report import (
     candidates_of,
     close_adoption,
     get_adoption,
@@ -30,10 +34,6 @@ from provisioning.routeros.adoption import (
     rows_of,
     store_report,
 )
-from provisioning.routeros.adoption_deciding import accept_matched, decide, decide_by_list
-from provisioning.routeros.adoption_import import IMPORT, continue_import, start_import, work_on
-from provisioning.routeros.adoption_models import AdoptionCandidate, AdoptionRow
-from provisioning.routeros.adoption_reading import LEASE, Reading, talking_to
 from provisioning.routeros.models import RouterService
 from tests.factories import cpf, make_plan, make_subscriber, make_subscription, restrict
 from tests.factories_adoption import carried_out, reported, routed, stock_leases, stock_ppp

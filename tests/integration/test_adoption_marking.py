@@ -16,20 +16,20 @@ from core.secrets import Secret
 from lab.routeros.emulator import EmulatedRouter
 from provisioning.addresses import assign_address
 from provisioning.models import TimelineEntry
-from provisioning.routeros import adoption_marking
-from provisioning.routeros.adoption import get_adoption, progress_of, rows_of
-from provisioning.routeros.adoption_deciding import accept_matched, decide
-from provisioning.routeros.adoption_import import IMPORT, start_import
-from provisioning.routeros.adoption_marking import MARK, continue_marking, start_marking
-from provisioning.routeros.adoption_models import AdoptionCandidate
-from provisioning.routeros.adoption_prospect import Announced, announced, prospect_of
-from provisioning.routeros.adoption_reading import talking_to
-from provisioning.routeros.desired import desired
-from provisioning.routeros.loading import load_served, rules_of
-from provisioning.routeros.observing import observe
-from provisioning.routeros.plan import plan
+from provisioning.routeros.adoption import marking as adoption_marking
+from provisioning.routeros.adoption.deciding import accept_matched, decide
+from provisioning.routeros.adoption.importing import IMPORT, start_import
+from provisioning.routeros.adoption.marking import MARK, continue_marking, start_marking
+from provisioning.routeros.adoption.models import AdoptionCandidate
+from provisioning.routeros.adoption.prospect import Announced, announced, prospect_of
+from provisioning.routeros.adoption.reading import talking_to
+from provisioning.routeros.adoption.report import get_adoption, progress_of, rows_of
+from provisioning.routeros.cycle.observing import observe
+from provisioning.routeros.desired.state import desired
+from provisioning.routeros.plan.smallest import plan
 from provisioning.routeros.routers import end_maintenance, get_router
 from provisioning.routeros.rows import Add, Change, Plan
+from provisioning.routeros.services.loading import load_served, rules_of
 from tests.factories import make_plan, make_subscription
 from tests.factories_adoption import carried_out, reported, routed, stock_leases, stock_ppp
 from tests.factories_ipam import make_subnet

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from api.local import Answer
-from billing_bridge import intake_delivery
-from billing_bridge.intake import CHUNK
-from billing_bridge.intake_signatures import sign
+from billing_bridge.intake import delivery as intake_delivery
+from billing_bridge.intake.receive import CHUNK
+from billing_bridge.intake.signatures import sign
 from core.job_queue import Job
 from core.jobs import run_job
 from core.runtime import Runtime

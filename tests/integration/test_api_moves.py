@@ -9,7 +9,7 @@ import pytest
 from api.app import document
 from api.openapi import operations
 from core.runtime import Runtime
-from provisioning.mass_change import CONTINUE
+from provisioning.mass_change.commands import CONTINUE
 from tests.factories import cpf
 from tests.factories_api import Client, made, opened, planned, problem, registered
 from tests.factories_moves import follow_up

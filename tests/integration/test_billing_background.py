@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from billing_bridge.dunning import list_runs, run_dunning
+from billing_bridge.dunning.work import list_runs, run_dunning
 from billing_bridge.invoices import get_invoice
 from billing_bridge.models import DunningRun
 from billing_bridge.payments import receive

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from billing_bridge.dunning import get_run, list_runs, preview_dunning, run_dunning, start_run
-from billing_bridge.dunning_approval import approve_run
-from billing_bridge.dunning_cap import cap_of
-from billing_bridge.dunning_rules import OpenInvoice, decide
+from billing_bridge.dunning.approval import approve_run
+from billing_bridge.dunning.cap import cap_of
+from billing_bridge.dunning.rules import OpenInvoice, decide
+from billing_bridge.dunning.work import get_run, list_runs, preview_dunning, run_dunning, start_run
 from billing_bridge.invoices import list_invoices
 from billing_bridge.models import BillingMethod
 from billing_bridge.payments import receive

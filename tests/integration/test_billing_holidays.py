@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import select
 
-from billing_bridge.company_days import company_today
-from billing_bridge.dunning_candidates import ALL, candidate_ids, new_orders
-from billing_bridge.holiday_book import CalendarDay, add_holiday, calendar_of, remove_holiday
+from billing_bridge.calendar.days import company_today
+from billing_bridge.calendar.holiday_book import CalendarDay, add_holiday, calendar_of, remove_holiday
+from billing_bridge.dunning.candidates import ALL, candidate_ids, new_orders
 from billing_bridge.methods import add_billing_method, change_billing_method, rule_versions
 from core.audit import AuditEntry
 from core.database import Database, Transaction

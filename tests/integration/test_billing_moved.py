@@ -10,15 +10,15 @@ from sqlalchemy import select
 from billing_bridge.accounts import set_billing
 from billing_bridge.charges import add_charge
 from billing_bridge.models import BillingAccount, Charge, Invoice
-from billing_bridge.monthly_models import BillingRun, MonthlyBill
+from billing_bridge.monthly.models import BillingRun, MonthlyBill
 from billing_bridge.moved_subscriptions import move_billing
-from billing_bridge.notice_models import DebtNotice
+from billing_bridge.notices.models import DebtNotice
 from billing_bridge.payments import receive, reverse_receipt
 from core.database import Database, Transaction
 from core.runtime import Runtime
 from provisioning.debts import record_debt
-from provisioning.migration import start_migration
 from provisioning.models import Subscription
+from provisioning.moves.migration import start_migration
 from provisioning.orders import order_restriction
 from provisioning.subscriptions import activate
 from tests.factories import ANA, make_plan, make_subscription

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from billing_bridge.dunning_candidates import candidate_ids, new_orders
-from billing_bridge.notice_models import DebtNotice
-from billing_bridge.notice_tasks import announce_notice
-from billing_bridge.notices import give_notices, preview_notices
+from billing_bridge.dunning.candidates import candidate_ids, new_orders
+from billing_bridge.notices.commands import give_notices, preview_notices
+from billing_bridge.notices.models import DebtNotice
+from billing_bridge.notices.tasks import announce_notice
 from billing_bridge.payments import receive
 from core.actor import Actor
 from core.alarms import raise_alarm
@@ -25,7 +25,7 @@ from core.runtime import Runtime
 from provisioning.cancellation import cancel
 from provisioning.models import Subscription, TimelineEntry
 from provisioning.orders import order_restriction
-from provisioning.routine_tasks import TASKS
+from provisioning.routines.tasks import TASKS
 from tests.factories import make_plan, make_subscriber
 from tests.factories_api import Client
 from tests.factories_billing import make_billed, make_invoice, make_method

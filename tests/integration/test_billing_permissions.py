@@ -7,7 +7,7 @@ import pytest
 from billing_bridge.invoices import charge_and_invoice, get_invoice
 from billing_bridge.models import Invoice
 from billing_bridge.payments import list_receipts, receive, receive_many, reverse_receipt
-from billing_bridge.receipt_paper import paper_of
+from billing_bridge.receipts.paper import paper_of
 from core.actor import Actor
 from core.database import Database, Transaction
 from core.errors import Forbidden, InvalidInput

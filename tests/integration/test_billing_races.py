@@ -9,7 +9,7 @@ from threading import Barrier
 import pytest
 
 from billing_bridge.charges import add_charge
-from billing_bridge.dunning import list_runs, run_dunning
+from billing_bridge.dunning.work import list_runs, run_dunning
 from billing_bridge.invoices import cancel_invoice, get_invoice, issue_invoice
 from billing_bridge.payments import list_receipts, receive, reverse_receipt
 from core.database import Database, Transaction

@@ -6,16 +6,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from billing_bridge import background, dunning_tasks, notice_tasks  # noqa: F401 - their import registers the tasks
-from billing_bridge.dunning import CHUNK, list_runs
+from billing_bridge import background  # noqa: F401 - their import registers the tasks
+from billing_bridge.dunning import tasks as dunning_tasks  # noqa: F401 - their import registers the tasks
+from billing_bridge.dunning.work import CHUNK, list_runs
 from billing_bridge.models import DunningRun
+from billing_bridge.notices import tasks as notice_tasks  # noqa: F401 - their import registers the tasks
 from core.alarms import raise_alarm
 from core.database import Database
 from core.runtime import Runtime
 from provisioning.models import Debt, RestrictionOrderRow
 from provisioning.orders import live_orders
-from provisioning.routine_own_tasks import rehearse_enable
-from provisioning.routines import list_routines
+from provisioning.routines.commands import list_routines
+from provisioning.routines.own_tasks import rehearse_enable
 from tests.factories import restrict
 from tests.factories_billing import make_billed, make_invoice, make_method, state_of
 from tests.factories_core import race

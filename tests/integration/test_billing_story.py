@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from billing_bridge.dunning import run_dunning
+from billing_bridge.dunning.work import run_dunning
 from billing_bridge.invoices import cancel_invoice
 from billing_bridge.methods import change_billing_method
 from billing_bridge.payments import receive, receive_many, reverse_receipt
 from core.database import Database
 from provisioning.orders import live_orders
 from provisioning.timeline import entries
-from provisioning.trust import grant_trust_unblock
+from provisioning.trust.unblock import grant_trust_unblock
 from tests.factories_billing import (
     address_list_of,
     download_of,

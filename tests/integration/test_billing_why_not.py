@@ -7,16 +7,16 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from billing_bridge.dunning_candidates import new_orders
+from billing_bridge.dunning.candidates import new_orders
+from billing_bridge.dunning.why_not import WhyNot, why_not_restricted
 from billing_bridge.models import BillingMethod
-from billing_bridge.notice_models import DebtNotice
-from billing_bridge.why_not import WhyNot, why_not_restricted
+from billing_bridge.notices.models import DebtNotice
 from core.alarms import raise_alarm
 from core.database import Database, Transaction
 from core.errors import NotFound
 from core.runtime import Runtime
 from provisioning.cancellation import cancel
-from provisioning.explain_words import ENGLISH, PORTUGUESE
+from provisioning.explain.words import ENGLISH, PORTUGUESE
 from provisioning.models import Subscription, TrustUnblockRow
 from provisioning.orders import order_restriction
 from tests.factories import make_subscription

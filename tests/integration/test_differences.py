@@ -9,8 +9,8 @@ import pytest
 
 from core.database import Database, Transaction
 from core.runtime import Runtime
-from provisioning.differences import Reason, Wanted, differences, tallies
-from provisioning.latency import prove
+from provisioning.convergence.differences import Reason, Wanted, differences, tallies
+from provisioning.latency.waits import prove
 from provisioning.models import Divergence
 from provisioning.routeros.models import Router, RouterConvergence, RouterService, RouterStatus
 from radius.models import Session

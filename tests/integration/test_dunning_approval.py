@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from billing_bridge.dunning import preview_dunning, start_run
-from billing_bridge.dunning_approval import approve_run, dismiss_run
-from billing_bridge.dunning_lines import lines_of
-from billing_bridge.dunning_runs import status_at
+from billing_bridge.dunning.approval import approve_run, dismiss_run
+from billing_bridge.dunning.lines import lines_of
+from billing_bridge.dunning.runs import status_at
+from billing_bridge.dunning.work import preview_dunning, start_run
 from billing_bridge.invoices import list_invoices
 from billing_bridge.payments import receive
 from core.actor import Actor

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from billing_bridge.dunning import list_runs, preview_dunning, run_dunning, start_run
-from billing_bridge.dunning_approval import approve_run
-from billing_bridge.dunning_tasks import expire_waiting_runs
-from billing_bridge.guards import HOLDING, clear_guard, restriction_hold
+from billing_bridge.dunning.approval import approve_run
+from billing_bridge.dunning.guards import HOLDING, clear_guard, restriction_hold
+from billing_bridge.dunning.tasks import expire_waiting_runs
+from billing_bridge.dunning.work import list_runs, preview_dunning, run_dunning, start_run
 from billing_bridge.invoices import list_invoices
 from billing_bridge.payments import receive
 from core.actor import Actor
@@ -22,7 +22,7 @@ from core.jobs import SCHEDULES
 from core.runtime import Runtime
 from provisioning.facts import Level
 from provisioning.orders import order_restriction
-from provisioning.routine_tasks import TASKS, TaskResult
+from provisioning.routines.tasks import TASKS, TaskResult
 from tests.factories_api import Client, problem
 from tests.factories_billing import state_of
 from tests.factories_dunning import JOANA, ROUTINE, late_in, orders_in, run_of, step

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from billing_bridge.background import continue_dunning
-from billing_bridge.dunning import CONTINUE, continue_run, list_runs, run_dunning, start_run
-from billing_bridge.dunning_lines import lines_of
-from billing_bridge.dunning_tasks import purge_dunning_lines
-from billing_bridge.dunning_waiting import KEEP_LINES
+from billing_bridge.dunning.lines import lines_of
+from billing_bridge.dunning.tasks import purge_dunning_lines
+from billing_bridge.dunning.waiting import KEEP_LINES
+from billing_bridge.dunning.work import CONTINUE, continue_run, list_runs, run_dunning, start_run
 from billing_bridge.models import DunningRun
 from billing_bridge.payments import receive
 from core.database import Database, Transaction

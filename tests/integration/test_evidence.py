@@ -26,9 +26,9 @@ from core.database import Database
 from core.jobs import run_periodic
 from core.runtime import Runtime
 from ipam.cgnat_rules import add_rule, close_rule
-from provisioning.evidence import collect, conclude
-from provisioning.evidence_file import CSV_NAME, MANIFEST_NAME, check_file
-from provisioning.evidence_records import Question
+from provisioning.evidence.export import collect, conclude
+from provisioning.evidence.file import CSV_NAME, MANIFEST_NAME, check_file
+from provisioning.evidence.records import Question
 from radius.drain import Drainer
 from radius.history_models import EvidenceKey
 from radius.history_signing import verifies

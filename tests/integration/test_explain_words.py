@@ -7,12 +7,12 @@ from datetime import date
 
 import pytest
 
-from billing_bridge.dunning_candidates import new_orders
+from billing_bridge.dunning.candidates import new_orders
 from billing_bridge.payments import receive
 from core.actor import Actor
 from core.database import Transaction
 from core.runtime import Runtime
-from provisioning.explain import explain
+from provisioning.explain.evaluation import explain
 from provisioning.models import Subscription
 from provisioning.orders import order_restriction
 from tests.factories_api import Client

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from billing_bridge.intake import (
+from billing_bridge.intake.matching import link_subscription
+from billing_bridge.intake.models import IntakeEvent
+from billing_bridge.intake.receive import (
     apply_left_behind,
     apply_received,
     count_outcomes,
@@ -17,9 +19,7 @@ from billing_bridge.intake import (
     retry_unmatched,
     store_events,
 )
-from billing_bridge.intake_matching import link_subscription
-from billing_bridge.intake_models import IntakeEvent
-from billing_bridge.intake_sources import get_source
+from billing_bridge.intake.sources import get_source
 from billing_bridge.invoices import cancel_invoice, list_invoices
 from billing_bridge.payments import receive
 from core.database import Database

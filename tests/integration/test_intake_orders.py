@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from billing_bridge.intake_events import Snapshot, parse_event
-from billing_bridge.intake_matching import link
+from billing_bridge.intake.events import Snapshot, parse_event
+from billing_bridge.intake.matching import link
 from billing_bridge.models import Invoice
 from core.database import Database
 from provisioning.models import Debt, RestrictionOrderRow, Subscription

@@ -9,15 +9,15 @@ import pytest
 
 from billing_bridge.cancelled_subscriptions import cancel_open_invoices
 from billing_bridge.charges import add_discount
-from billing_bridge.guards import restriction_hold
-from billing_bridge.intake_delivery import deliver as deliver_request
-from billing_bridge.intake_matching import link_subscription
-from billing_bridge.intake_sources import FEED_EMPTY
+from billing_bridge.dunning.guards import restriction_hold
+from billing_bridge.intake.delivery import deliver as deliver_request
+from billing_bridge.intake.matching import link_subscription
+from billing_bridge.intake.sources import FEED_EMPTY
 from core.actor import Actor
 from core.alarms import end_alarm, raise_alarm
 from core.errors import NotAllowed
 from core.runtime import Runtime
-from provisioning.migration import start_migration
+from provisioning.moves.migration import start_migration
 from provisioning.orders import order_restriction
 from tests.factories import make_plan, make_subscription
 from tests.factories_billing import debts_of, state_of

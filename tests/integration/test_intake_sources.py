@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from billing_bridge.intake import store_events
-from billing_bridge.intake_models import BillingSource
-from billing_bridge.intake_sources import add_source, change_source, rotate_secret, secrets_of
+from billing_bridge.intake.models import BillingSource
+from billing_bridge.intake.receive import store_events
+from billing_bridge.intake.sources import add_source, change_source, rotate_secret, secrets_of
 from core.database import Database, Transaction
 from core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from core.secrets import Secret
-from provisioning.routine_models import Routine
-from provisioning.routine_seeds import missing_seeds
-from provisioning.routines import remove_routine
+from provisioning.routines.commands import remove_routine
+from provisioning.routines.models import Routine
+from provisioning.routines.seeds import missing_seeds
 from tests.factories import make_subscription
 from tests.factories_core import audit_of
 from tests.factories_intake import SECRET, make_event, make_source

@@ -24,8 +24,8 @@ from provisioning.models import Subscription, TimelineEntry
 from provisioning.orders import order_restriction
 from provisioning.pauses import pause, resume
 from provisioning.protocols import get_protocol
-from provisioning.speed import end_speed_override, override_speed
-from provisioning.trust import end_trust_unblock, grant_trust_unblock
+from provisioning.speed.commands import end_speed_override, override_speed
+from provisioning.trust.unblock import end_trust_unblock, grant_trust_unblock
 from radius.models import ReplicaEntry
 from radius.policy import Denial, Grant
 from radius.records import AccessRecord, login_key, unpack

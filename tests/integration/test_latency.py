@@ -11,11 +11,11 @@ import pytest
 from core.database import Database, Transaction
 from core.jobs import run_periodic
 from core.runtime import Runtime
-from provisioning import latency_jobs  # noqa: F401 - its import registers the schedule
 from provisioning.cancellation import cancel
-from provisioning.convergence import forget_converged
-from provisioning.latency import prove
-from provisioning.latency_buckets import BOUNDS, bucket_of
+from provisioning.convergence.steps import forget_converged
+from provisioning.latency import jobs as latency_jobs  # noqa: F401 - its import registers the schedule
+from provisioning.latency.buckets import BOUNDS, bucket_of
+from provisioning.latency.waits import prove
 from provisioning.models import Subscription
 from provisioning.pauses import pause
 from provisioning.routeros.models import RouterConvergence, RouterService

@@ -12,7 +12,7 @@ from core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from core.job_queue import Job
 from core.runtime import Runtime
 from provisioning.cancellation import cancel
-from provisioning.mass_change import (
+from provisioning.mass_change.commands import (
     CONTINUE,
     cancel_mass_change,
     get_mass_change,
@@ -20,10 +20,10 @@ from provisioning.mass_change import (
     rows_of,
     start_mass_change,
 )
-from provisioning.mass_change_models import MassChangeRow
-from provisioning.mass_change_work import work_on
-from provisioning.migration import start_migration
+from provisioning.mass_change.models import MassChangeRow
+from provisioning.mass_change.work import work_on
 from provisioning.models import Subscription, TimelineEntry
+from provisioning.moves.migration import start_migration
 from provisioning.plans import change_plan
 from provisioning.prices import price_of
 from provisioning.subscriptions import change_price, switch_plan

@@ -14,17 +14,17 @@ from core.secrets import Secret
 from ipam.history import history_of_address
 from provisioning.addresses import assign_address
 from provisioning.admission import bind_mac, limit_sessions
-from provisioning.convergence import steps_for_nas
-from provisioning.explain import explain
-from provisioning.migration import abandon_migration, start_migration, waiting_migration
+from provisioning.convergence.steps import steps_for_nas
+from provisioning.explain.evaluation import explain
 from provisioning.models import Subscription
+from provisioning.moves.migration import abandon_migration, start_migration, waiting_migration
 from provisioning.pauses import pause, resume
 from provisioning.prefixes import give_prefix
 from provisioning.prices import price_of
 from provisioning.protocols import get_protocol
-from provisioning.speed import override_speed
+from provisioning.speed.commands import override_speed
 from provisioning.subscriptions import activate, change_credentials, change_price, open_subscription
-from provisioning.trust import grant_trust_unblock
+from provisioning.trust.unblock import grant_trust_unblock
 from radius.models import Nas
 from radius.nas import add_nas
 from radius.policy import Grant

@@ -14,9 +14,9 @@ from sqlalchemy import func, select
 from billing_bridge.accounts import set_billing
 from billing_bridge.methods import change_billing_method
 from billing_bridge.models import Charge, Invoice
-from billing_bridge.monthly_generate import generate_chunk
-from billing_bridge.monthly_models import BillingRun, BillingRunLine
-from billing_bridge.monthly_run import (
+from billing_bridge.monthly.generate import generate_chunk
+from billing_bridge.monthly.models import BillingRun, BillingRunLine
+from billing_bridge.monthly.run import (
     confirm_alerts,
     generate_billing_run,
     lock_billing_run,

@@ -9,7 +9,7 @@ import pytest
 from billing_bridge.accounts import set_billing
 from billing_bridge.charges import add_charge
 from billing_bridge.invoices import cancel_invoice
-from billing_bridge.monthly_run import (
+from billing_bridge.monthly.run import (
     confirm_alerts,
     decide_lines,
     dismiss_billing_run,

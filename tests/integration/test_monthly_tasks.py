@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from billing_bridge import monthly_run
-from billing_bridge.monthly_models import BillingRun
-from billing_bridge.monthly_run import CONTINUE, confirm_alerts, dismiss_billing_run, generate_billing_run
-from billing_bridge.monthly_tasks import MONTHLY_BILLING
+from billing_bridge.monthly import run as monthly_run
+from billing_bridge.monthly.models import BillingRun
+from billing_bridge.monthly.run import CONTINUE, confirm_alerts, dismiss_billing_run, generate_billing_run
+from billing_bridge.monthly.tasks import MONTHLY_BILLING
 from core.actor import Actor
 from core.errors import InvalidInput
 from core.job_queue import Job
 from core.jobs import run_job, sweep
 from core.runtime import Runtime
-from provisioning.routine_tasks import TASKS, TaskResult
+from provisioning.routines.tasks import TASKS, TaskResult
 from tests.factories_billing import make_billed, make_method
 from tests.factories_core import audit_of
 from tests.factories_monthly import bills_of, invoices_of, make_base

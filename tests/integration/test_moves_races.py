@@ -13,14 +13,14 @@ from core.database import Database, Transaction
 from core.errors import CatracaError
 from core.runtime import Runtime
 from provisioning.addresses import assign_address
-from provisioning.mass_change import preview_mass_change, start_mass_change
-from provisioning.mass_change_work import work_on
-from provisioning.migration import start_migration
+from provisioning.mass_change.commands import preview_mass_change, start_mass_change
+from provisioning.mass_change.work import work_on
 from provisioning.models import Subscription
+from provisioning.moves.migration import start_migration
+from provisioning.moves.transfer import transfer
 from provisioning.orders import live_orders, order_restriction
 from provisioning.pauses import pause
 from provisioning.subscriptions import activate
-from provisioning.transfer import transfer
 from tests.factories import ANA, make_plan, make_subscriber, make_subscription, restrict
 from tests.factories_billing import debts_of, make_billed, make_invoice, make_method, state_of
 from tests.factories_core import race

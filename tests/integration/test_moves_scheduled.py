@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from core.database import Database
-from provisioning.migration import start_migration
 from provisioning.models import Subscription
-from provisioning.scheduled_changes import carry_out, get_change, lock_change, schedule_change
+from provisioning.moves.migration import start_migration
+from provisioning.scheduled.changes import carry_out, get_change, lock_change, schedule_change
 from tests.factories import ANA, make_plan, make_subscriber, make_subscription
 from tests.ticking import FakeClock
 

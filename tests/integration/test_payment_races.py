@@ -13,7 +13,7 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import select
 
-from billing_bridge.dunning import continue_run, start_run
+from billing_bridge.dunning.work import continue_run, start_run
 from billing_bridge.payments import receive
 from core.database import Database
 from provisioning.models import Debt, RestrictionOrderRow, Subscription

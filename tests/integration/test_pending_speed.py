@@ -15,16 +15,16 @@ from core.secrets import Secret
 from provisioning.cancellation import cancel
 from provisioning.debts import record_debt
 from provisioning.models import SpeedOverrideRow, Subscription
-from provisioning.pending_speed import (
+from provisioning.plans import change_plan
+from provisioning.speed.commands import end_speed_override, override_speed
+from provisioning.speed.models import PendingSpeed
+from provisioning.speed.pending import (
     confirm_speed,
     discard_speed,
     pending_speed,
     propose_speed,
     propose_speed_end,
 )
-from provisioning.pending_speed_models import PendingSpeed
-from provisioning.plans import change_plan
-from provisioning.speed import end_speed_override, override_speed
 from radius.nas import add_nas
 from tests.factories import ANA, make_subscription, restrict
 from tests.factories_sessions import make_session

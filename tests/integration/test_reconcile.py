@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-import billing_bridge.intake_tasks  # noqa: F401  (registers the feed)
-from billing_bridge.intake_models import IntakeEvent, IntakeSnapshot
-from billing_bridge.intake_runs import get_run, start_run
-from billing_bridge.intake_tasks import SYNC_TASK
-from billing_bridge.reconcile import advance, connected
+import billing_bridge.intake.tasks  # noqa: F401  (registers the feed)
+from billing_bridge.intake.models import IntakeEvent, IntakeSnapshot
+from billing_bridge.intake.reconcile import advance, connected
+from billing_bridge.intake.runs import get_run, start_run
+from billing_bridge.intake.tasks import SYNC_TASK
 from core.errors import NotAllowed
 from core.job_queue import Job
 from core.jobs import run_job

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-import billing_bridge.intake_tasks  # noqa: F401  (registers the feed)
-from billing_bridge.intake_feed_health import watch_sources
-from billing_bridge.intake_runs import start_run
-from billing_bridge.intake_sources import FEED_EMPTY, FEED_FAILING, change_source
+import billing_bridge.intake.tasks  # noqa: F401  (registers the feed)
+from billing_bridge.intake.feed_health import watch_sources
+from billing_bridge.intake.runs import start_run
+from billing_bridge.intake.sources import FEED_EMPTY, FEED_FAILING, change_source
 from core.actor import Actor
 from core.alarms import open_alarms
 from core.errors import Forbidden

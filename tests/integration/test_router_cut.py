@@ -13,8 +13,8 @@ from core.outcomes import Applied
 from core.runtime import Runtime
 from lab.routeros.emulator import EmulatedRouter
 from provisioning.routeros.connection import Connection, Target
-from provisioning.routeros.cutting import cut
-from provisioning.routeros.driver import connect
+from provisioning.routeros.cycle.cutting import cut
+from provisioning.routeros.driver.session import connect
 from provisioning.routeros.routers import change_router
 from tests.factories_cycle import Site, site
 from tests.factories_routers import API_PASSWORD

@@ -12,10 +12,10 @@ from sqlalchemy import select
 from core.alarms import open_alarms
 from core.outcomes import Applied, Retry
 from core.runtime import Runtime
-from provisioning.routeros import observing
+from provisioning.routeros.cycle import observing
 from provisioning.routeros.models import RouterConvergence, RouterService
 from provisioning.routeros.routers import change_router, end_maintenance, start_maintenance
-from provisioning.routeros.services import stop_serving
+from provisioning.routeros.services.commands import stop_serving
 from tests.factories_cycle import Site, site
 from tests.ticking import START, FakeClock
 
@@ -222,10 +222,10 @@ def test_a_fact_that_changes_while_the_router_is_read_stays_touched(
     def and_then(*given: Any) -> Any:
         borda.clock.advance(seconds=1)
         borda.pay(borda.ids[0])
-        monkeypatch.setattr("provisioning.routeros.cycle.read_router", real)
+        monkeypatch.setattr("provisioning.routeros.cycle.turn.read_router", real)
         return real(*given)
 
-    monkeypatch.setattr("provisioning.routeros.cycle.read_router", and_then)
+    monkeypatch.setattr("provisioning.routeros.cycle.turn.read_router", and_then)
     borda.cycle()
     assert borda.standing().touched == 1
     borda.settle()

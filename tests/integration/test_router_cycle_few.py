@@ -9,9 +9,9 @@ import pytest
 
 from core.outcomes import Applied, Retry
 from core.runtime import Runtime
-from provisioning.routeros.records import OWN
+from provisioning.routeros.cycle.records import OWN
 from provisioning.routeros.routers import change_router
-from provisioning.routeros.services import stop_serving
+from provisioning.routeros.services.commands import stop_serving
 from provisioning.routeros.touch import touch_routers
 from tests.factories_cycle import Site, site
 from tests.ticking import FakeClock

@@ -9,11 +9,11 @@ from provisioning.admission import bind_mac
 from provisioning.cancellation import cancel
 from provisioning.models import Subscription
 from provisioning.pauses import pause
-from provisioning.routeros.loading import load_served, rules_of
 from provisioning.routeros.models import Router
 from provisioning.routeros.rows import Access, SpeedBy
-from provisioning.routeros.services import stop_serving
-from provisioning.warnings import warn
+from provisioning.routeros.services.commands import stop_serving
+from provisioning.routeros.services.loading import load_served, rules_of
+from provisioning.warnings.commands import warn
 from radius.policy import Denial, Grant
 from tests.factories import restrict
 from tests.factories_routers import make_homes, make_router, make_served, service_of

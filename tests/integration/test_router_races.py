@@ -10,12 +10,12 @@ from sqlalchemy import select
 from core.database import Database, Transaction
 from core.errors import CatracaError, Conflict, NotAllowed, NotFound, Unavailable
 from provisioning.cancellation import cancel
-from provisioning.migration import start_migration
 from provisioning.models import Subscription
+from provisioning.moves.migration import start_migration
 from provisioning.pauses import pause
 from provisioning.routeros.models import Router, RouterService
 from provisioning.routeros.routers import change_router, remove_router
-from provisioning.routeros.services import serve, serve_many, stop_serving
+from provisioning.routeros.services.commands import serve, serve_many, stop_serving
 from provisioning.subscriptions import activate
 from tests.factories import make_plan, make_subscription
 from tests.factories_core import race

@@ -18,10 +18,10 @@ from core.secrets import Secret
 from lab.routeros.emulator import EmulatedRouter
 from provisioning import jobs as _handlers  # noqa: F401
 from provisioning.models import Divergence, Subscription
-from provisioning.routeros import readback_jobs  # noqa: F401 - its import registers the job
 from provisioning.routeros.models import Router, RouterStatus
-from provisioning.routeros.readback import READBACK
-from provisioning.routeros.readback_models import SessionReadback
+from provisioning.routeros.readback import jobs as readback_jobs  # noqa: F401 - its import registers the job
+from provisioning.routeros.readback.models import SessionReadback
+from provisioning.routeros.readback.reading import READBACK
 from radius.attributes import COA_REQUEST, DISCONNECT_REQUEST
 from radius.authenticators import Authenticators
 from radius.dynauth_packets import read_request, reply_to

@@ -20,20 +20,20 @@ from provisioning.admission import bind_mac
 from provisioning.cancellation import cancel
 from provisioning.debts import record_debt
 from provisioning.facts import ServiceState
-from provisioning.migration import start_migration
 from provisioning.models import TimelineEntry
+from provisioning.moves.migration import start_migration
+from provisioning.moves.transfer import transfer
 from provisioning.pauses import pause, resume
 from provisioning.plans import change_plan
 from provisioning.prefixes import give_prefix, withdraw_prefix
-from provisioning.routeros.loading import load_served
 from provisioning.routeros.models import RouterConvergence
 from provisioning.routeros.rows import Access
-from provisioning.routeros.service_list import lines_of_router, lines_of_subscription
-from provisioning.routeros.services import preview_serve_many, serve, serve_many, stop_serving
-from provisioning.speed import end_speed_override, override_speed
+from provisioning.routeros.services.commands import preview_serve_many, serve, serve_many, stop_serving
+from provisioning.routeros.services.listing import lines_of_router, lines_of_subscription
+from provisioning.routeros.services.loading import load_served
+from provisioning.speed.commands import end_speed_override, override_speed
 from provisioning.subscriptions import activate, change_credentials, switch_plan
-from provisioning.transfer import transfer
-from provisioning.warnings import unwarn, warn
+from provisioning.warnings.commands import unwarn, warn
 from radius.policy import Denial
 from tests.factories import ANA, make_plan, make_subscriber, make_subscription, restrict
 from tests.factories_moves import follow_up

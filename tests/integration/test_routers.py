@@ -13,7 +13,7 @@ from core.alarms import open_alarms, raise_alarm
 from core.audit import AuditEntry
 from core.database import Database, Transaction
 from core.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from provisioning.routeros.cycle_status import HELD, UNREACHABLE
+from provisioning.routeros.cycle.status import HELD, UNREACHABLE
 from provisioning.routeros.models import (
     Router,
     RouterConvergence,

@@ -12,11 +12,11 @@ from core.database import Database
 from core.errors import Unavailable
 from core.leases import hold_lease
 from core.runtime import Runtime
-from provisioning.routine_jobs import tick
-from provisioning.routine_models import Routine
-from provisioning.routine_runs import ALARM
-from provisioning.routine_tasks import TaskResult
-from provisioning.routines import change_routine
+from provisioning.routines.commands import change_routine
+from provisioning.routines.jobs import tick
+from provisioning.routines.models import Routine
+from provisioning.routines.runs import ALARM
+from provisioning.routines.tasks import TaskResult
 from tests.factories_routines import Chore, carry_out, known, make_routine, runs_of, tick_and_run
 from tests.ticking import FakeClock
 

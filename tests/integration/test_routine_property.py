@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from core.database import Database
 from core.runtime import Runtime
-from provisioning.routine_schedule import slots_between
-from provisioning.routines import remove_routine, schedule_of
+from provisioning.routines.commands import remove_routine, schedule_of
+from provisioning.routines.schedule import slots_between
 from tests.factories_routines import Chore, known, make_routine, routine_in, runs_of, tick_and_run
 from tests.ticking import START, FakeClock
 

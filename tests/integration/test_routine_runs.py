@@ -12,11 +12,11 @@ from core.database import Database
 from core.errors import NotAllowed, NotFound
 from core.jobs import SCHEDULES, run_job
 from core.runtime import Runtime
-from provisioning.routine_jobs import tick
-from provisioning.routine_models import RoutineRun
-from provisioning.routine_runs import claim_slot, conclude, due_routines, run_now
-from provisioning.routine_tasks import TaskResult
-from provisioning.routines import change_routine
+from provisioning.routines.commands import change_routine
+from provisioning.routines.jobs import tick
+from provisioning.routines.models import RoutineRun
+from provisioning.routines.runs import claim_slot, conclude, due_routines, run_now
+from provisioning.routines.tasks import TaskResult
 from tests.factories_core import audit_of, race
 from tests.factories_jobs import LONG_AGO, change_job, jobs_in, take
 from tests.factories_routines import Chore, carry_out, known, make_routine, routine_in, runs_of, tick_and_run

@@ -12,13 +12,13 @@ from sqlalchemy import select
 from core.database import Database
 from core.errors import InvalidInput, NotFound
 from core.runtime import Runtime
-from provisioning import routine_own_tasks  # noqa: F401 - its import registers the tasks
-from provisioning.routine_jobs import tick
-from provisioning.routine_models import Routine
-from provisioning.routine_runs import rehearse
-from provisioning.routine_seeds import SEEDS
-from provisioning.routine_tasks import TASKS
-from provisioning.routines import change_routine, get_routine, list_routines, next_runs, remove_routine
+from provisioning.routines import own_tasks as routine_own_tasks  # noqa: F401 - its import registers the tasks
+from provisioning.routines.commands import change_routine, get_routine, list_routines, next_runs, remove_routine
+from provisioning.routines.jobs import tick
+from provisioning.routines.models import Routine
+from provisioning.routines.runs import rehearse
+from provisioning.routines.seeds import SEEDS
+from provisioning.routines.tasks import TASKS
 from tests.factories_core import audit_of, race
 from tests.factories_routines import TASK, Chore, carry_out, known, make_routine, routine_in, runs_of, tick_and_run
 from tests.ticking import FakeClock

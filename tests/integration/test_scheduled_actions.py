@@ -18,9 +18,9 @@ from provisioning.addresses import assign_address
 from provisioning.admission import bind_mac
 from provisioning.models import Subscription
 from provisioning.pauses import pause
-from provisioning.scheduled_actions import ACTIONS, register_action
-from provisioning.speed import override_speed
-from provisioning.trust import grant_trust_unblock
+from provisioning.scheduled.actions import ACTIONS, register_action
+from provisioning.speed.commands import override_speed
+from provisioning.trust.unblock import grant_trust_unblock
 from tests.factories import make_plan, make_subscription, restrict
 from tests.factories_changes import change_in, make_change, subscription_in
 from tests.factories_routines import carry_out

@@ -12,9 +12,9 @@ from core.jobs import run_job
 from core.outcomes import Applied, Outcome, Retry
 from core.runtime import Runtime
 from provisioning.models import PauseRow
-from provisioning.scheduled_actions import ACTIONS, Action
-from provisioning.scheduled_changes import cancel_change, edit_change
-from provisioning.scheduled_jobs import carry_out_due
+from provisioning.scheduled.actions import ACTIONS, Action
+from provisioning.scheduled.changes import cancel_change, edit_change
+from provisioning.scheduled.jobs import carry_out_due
 from tests.factories_changes import change_in, count_rows, jobs_of, make_change, subscription_in, told
 from tests.factories_core import race
 from tests.factories_jobs import LONG_AGO, change_job, take

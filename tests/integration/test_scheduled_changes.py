@@ -14,8 +14,8 @@ from core.runtime import Runtime
 from provisioning.cancellation import cancel
 from provisioning.pauses import pause
 from provisioning.plans import get_plan
-from provisioning.scheduled_actions import ACTIONS, Action
-from provisioning.scheduled_changes import cancel_change, changes_query, edit_change, schedule_change
+from provisioning.scheduled.actions import ACTIONS, Action
+from provisioning.scheduled.changes import cancel_change, changes_query, edit_change, schedule_change
 from tests.factories import make_plan, make_subscription
 from tests.factories_changes import JOANA, change_in, jobs_of, make_change, subscription_in, told
 from tests.factories_core import audit_of

@@ -16,7 +16,7 @@ from core.permissions import SELF_SERVICE
 from core.runtime import Runtime
 from provisioning.cancellation import cancel
 from provisioning.models import TimelineEntry, TrustUnblockRow
-from provisioning.trust_rule_book import set_trust_rules
+from provisioning.trust.rule_book import set_trust_rules
 from tests.factories import ANA, cpf, make_subscriber, make_subscription, restrict
 from tests.factories_api import Client, problem
 from tests.ticking import FakeClock

@@ -13,11 +13,11 @@ from core.errors import Conflict, InvalidInput, NotAllowed
 from core.job_queue import Job
 from core.jobs import run_job
 from core.runtime import Runtime
-from provisioning.migration import start_migration
 from provisioning.models import Subscriber, Subscription
+from provisioning.moves.migration import start_migration
+from provisioning.moves.transfer import transfer
 from provisioning.orders import order_restriction
 from provisioning.protocols import get_protocol
-from provisioning.transfer import transfer
 from tests.factories import ANA, cpf, make_plan, make_subscriber, make_subscription
 from tests.factories_billing import (
     debts_of,

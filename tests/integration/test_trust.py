@@ -15,8 +15,8 @@ from core.errors import CatracaError, Forbidden, InvalidInput, NotAllowed
 from provisioning.debts import record_debt
 from provisioning.models import TimelineEntry, TrustUnblockRow
 from provisioning.protocols import get_protocol
-from provisioning.trust import end_trust_unblock, grant_trust_unblock
-from provisioning.trust_rule_book import present_rules, rule_versions, set_trust_rules
+from provisioning.trust.rule_book import present_rules, rule_versions, set_trust_rules
+from provisioning.trust.unblock import end_trust_unblock, grant_trust_unblock
 from tests.factories import ANA, make_subscription, restrict
 from tests.ticking import FakeClock
 

@@ -8,22 +8,22 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from billing_bridge.notices import give_notices
+from billing_bridge.notices.commands import give_notices
 from billing_bridge.payments import receive
 from core.audit import AuditEntry
 from core.database import Database, Transaction
 from core.errors import InvalidInput, NotAllowed, NotFound
 from core.jobs import run_periodic
 from core.runtime import Runtime
-from provisioning import warning_jobs  # noqa: F401 - its import registers the schedule
 from provisioning.cancellation import cancel
 from provisioning.debts import record_debt
 from provisioning.models import Subscription, TimelineEntry
 from provisioning.orders import order_restriction
 from provisioning.pauses import pause
 from provisioning.routeros.models import RouterService
-from provisioning.warning_models import WarningRow
-from provisioning.warnings import LINGERS, unwarn, warn, warned_ids
+from provisioning.warnings import jobs as warning_jobs  # noqa: F401 - its import registers the schedule
+from provisioning.warnings.commands import LINGERS, unwarn, warn, warned_ids
+from provisioning.warnings.models import WarningRow
 from tests.factories import ANA, make_subscription, restrict
 from tests.factories_billing import make_billed, make_invoice, make_method
 from tests.factories_proof import make_service, pay

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
-from billing_bridge.company_calendar import DayCheck, check_day
-from billing_bridge.dunning_rules import OpenInvoice, SuspensionRules, WantedOrder, decide, is_new
-from billing_bridge.notice_rules import notice_cutoff, wanted_notices
+from billing_bridge.calendar.company import DayCheck, check_day
+from billing_bridge.dunning.rules import OpenInvoice, SuspensionRules, WantedOrder, decide, is_new
+from billing_bridge.notices.rules import notice_cutoff, wanted_notices
 from provisioning.debts import still_justified
 from provisioning.facts import (
     Facts,
@@ -23,7 +23,7 @@ from provisioning.facts import (
     TrustUnblock,
 )
 from provisioning.service_state import service_state
-from provisioning.trust_rules import Granted, TrustRules, may_trust
+from provisioning.trust.rules import Granted, TrustRules, may_trust
 from tests.simulator.reference import PLAN, REDUCED, WALLED, Order
 from tests.simulator.world import DAY, DAYS, ZONE, Event, Rule, Run, World, day_of, instant
 

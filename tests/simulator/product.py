@@ -9,16 +9,16 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from billing_bridge.accounts import set_billing
-from billing_bridge.dunning import start_run
-from billing_bridge.dunning_approval import approve_run
-from billing_bridge.dunning_candidates import new_orders
-from billing_bridge.dunning_lines import lines_of
-from billing_bridge.dunning_runs import HELD, WAITING
-from billing_bridge.holiday_book import add_holiday
+from billing_bridge.calendar.holiday_book import add_holiday
+from billing_bridge.dunning.approval import approve_run
+from billing_bridge.dunning.candidates import new_orders
+from billing_bridge.dunning.lines import lines_of
+from billing_bridge.dunning.runs import HELD, WAITING
+from billing_bridge.dunning.work import start_run
 from billing_bridge.invoices import cancel_invoice, charge_and_invoice, get_invoice
 from billing_bridge.methods import add_billing_method, change_billing_method
 from billing_bridge.models import DunningRun, Payment, Receipt
-from billing_bridge.notices import give_notices
+from billing_bridge.notices.commands import give_notices
 from billing_bridge.payments import receive, reverse_receipt
 from core.alarms import end_alarm, raise_alarm
 from core.database import Transaction
@@ -35,10 +35,10 @@ from provisioning.models import RestrictionOrderRow, TimelineEntry
 from provisioning.pauses import pause, resume
 from provisioning.plans import add_plan
 from provisioning.service_state import service_state
-from provisioning.speed import end_speed_override, override_speed
+from provisioning.speed.commands import end_speed_override, override_speed
 from provisioning.subscribers import register_subscriber
 from provisioning.subscriptions import activate, open_subscription
-from provisioning.trust import end_trust_unblock, grant_trust_unblock
+from provisioning.trust.unblock import end_trust_unblock, grant_trust_unblock
 from tests.factories import cpf
 from tests.simulator.reference import PLAN, REDUCED, Order
 from tests.simulator.world import DAY, Event, Rule, Run, World, day_of, instant

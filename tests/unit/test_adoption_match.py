@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from core.secrets import Secret
-from provisioning.routeros.adoption_facts import Candidate, Known, KnownPlan, KnownSubscriber, Verdict
-from provisioning.routeros.adoption_match import match
+from provisioning.routeros.adoption.facts import Candidate, Known, KnownPlan, KnownSubscriber, Verdict
+from provisioning.routeros.adoption.match import match
 from provisioning.routeros.rows import Access, Menu, ObservedRow
 from tests.factories import cpf
 from tests.factories_adoption import FIBRE, MARIA, PLAN, binding, entry, known, lease, profile, queue, secret, seen

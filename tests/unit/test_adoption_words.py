@@ -9,9 +9,9 @@ from string import Formatter
 import pytest
 
 from core.errors import InvalidInput
-from provisioning.routeros.adoption_list import check, read_csv
-from provisioning.routeros.adoption_marks import changed_since, marks_for
-from provisioning.routeros.adoption_words import COLUMNS, WORDS, difference_words, row_words, sheet, summary, words_of
+from provisioning.routeros.adoption.listing import check, read_csv
+from provisioning.routeros.adoption.marks import changed_since, marks_for
+from provisioning.routeros.adoption.words import COLUMNS, WORDS, difference_words, row_words, sheet, summary, words_of
 from provisioning.routeros.mark import key_of
 from provisioning.routeros.rows import DesiredRow, Menu, ObservedRow
 from tests.factories import cpf

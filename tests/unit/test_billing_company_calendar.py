@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_bridge.company_calendar import FARTHEST, HoldReason, check_day, hold_on
-from billing_bridge.dunning_rules import SuspensionRules
-from billing_bridge.holiday_book import HolidayBook, place_key
-from billing_bridge.holiday_models import CompanyHoliday
-from billing_bridge.national_holidays import law_holidays
+from billing_bridge.calendar.company import FARTHEST, HoldReason, check_day, hold_on
+from billing_bridge.calendar.holiday_book import HolidayBook, place_key
+from billing_bridge.calendar.models import CompanyHoliday
+from billing_bridge.calendar.national import law_holidays
+from billing_bridge.dunning.rules import SuspensionRules
 
 LAWFUL = SuspensionRules(
     "Boleto", 1, 30, 15, held_weekdays=frozenset({5, 6, 7}), hold_holidays=True, hold_holiday_eves=True

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 import pytest
 
-from billing_bridge.company_days import company_today, next_due_on
+from billing_bridge.calendar.days import company_today, next_due_on
 
 SAO_PAULO = "America/Sao_Paulo"
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_bridge.company_calendar import DayCheck, Hold, HoldReason, check_day
-from billing_bridge.dunning_rules import OpenInvoice, SuspensionRules, WantedOrder, decide
+from billing_bridge.calendar.company import DayCheck, Hold, HoldReason, check_day
+from billing_bridge.dunning.rules import OpenInvoice, SuspensionRules, WantedOrder, decide
 from provisioning.facts import Level
 
 TODAY = date(2026, 3, 31)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_bridge.company_days import company_today
-from billing_bridge.dunning_rules import OpenInvoice, SuspensionRules, WantedOrder, decide, is_new
+from billing_bridge.calendar.days import company_today
+from billing_bridge.dunning.rules import OpenInvoice, SuspensionRules, WantedOrder, decide, is_new
 from provisioning.debts import still_justified
 from provisioning.facts import Level
 

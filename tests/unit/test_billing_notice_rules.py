@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_bridge.dunning_rules import OpenInvoice, SuspensionRules, decide
-from billing_bridge.notice_rules import WantedNotice, notice_cutoff, wanted_notices
+from billing_bridge.dunning.rules import OpenInvoice, SuspensionRules, decide
+from billing_bridge.notices.rules import WantedNotice, notice_cutoff, wanted_notices
 from provisioning.facts import Level
 
 TODAY = date(2026, 3, 31)

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 import pytest
 
-from provisioning.convergence_plan import AwaitProof, ChangeSession, EndSession, Nothing, Observed, plan
+from provisioning.convergence.plan import AwaitProof, ChangeSession, EndSession, Nothing, Observed, plan
 from radius.policy import Denial, Grant, Policy
 from radius.vendors import VENDORS
 

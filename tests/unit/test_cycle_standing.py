@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from provisioning.routeros.apply_report import ApplyReport, Failure
-from provisioning.routeros.cycle_standing import (
+from provisioning.routeros.cycle.apply_report import ApplyReport, Failure
+from provisioning.routeros.cycle.records import Record, Standing, next_record
+from provisioning.routeros.cycle.standing import (
     DRIFT,
     ENDED,
     MAINTENANCE,
@@ -20,7 +21,6 @@ from provisioning.routeros.cycle_standing import (
     tried_in_vain,
 )  # fmt: skip
 from provisioning.routeros.drift import drifted
-from provisioning.routeros.records import Record, Standing, next_record
 from provisioning.routeros.rows import (
     Add,
     Desired,

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from ipam.cgnat import PortBlock
 from provisioning.address_trace import Person
-from provisioning.evidence_file import (
+from provisioning.evidence.file import (
     COLUMNS,
     CSV_NAME,
     KEY_NAME,
@@ -34,7 +34,7 @@ from provisioning.evidence_file import (
     seal,
     write_records,
 )
-from provisioning.evidence_records import ACCOUNTING, FIXED, PublicSide, Record
+from provisioning.evidence.records import ACCOUNTING, FIXED, PublicSide, Record
 from radius.history_signing import verifies
 from tests.factories_history import make_use
 from tests.ticking import START

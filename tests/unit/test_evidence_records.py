@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ipam.models import CgnatRule
-from provisioning.evidence_records import Question, public_sides, stretches
+from provisioning.evidence.records import Question, public_sides, stretches
 from tests.factories_history import make_use
 from tests.ticking import START
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.explain import explain_facts
-from provisioning.explain_words import ENGLISH, PHRASES, PORTUGUESE, Voice, choose_language
+from provisioning.explain.evaluation import explain_facts
+from provisioning.explain.words import ENGLISH, PHRASES, PORTUGUESE, Voice, choose_language
 from provisioning.facts import Facts, Pause, ServiceState, TrustUnblock
 from provisioning.service_state import service_state
 from tests.unit.test_service_state import (

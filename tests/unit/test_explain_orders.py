@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing_bridge.company_calendar import check_day
-from billing_bridge.dunning_rules import OpenInvoice, SuspensionRules, decide
-from provisioning.explain_orders import Background, OpenDebt, tell_order
-from provisioning.explain_words import ENGLISH, PORTUGUESE, Voice
+from billing_bridge.calendar.company import check_day
+from billing_bridge.dunning.rules import OpenInvoice, SuspensionRules, decide
+from provisioning.explain.orders import Background, OpenDebt, tell_order
+from provisioning.explain.words import ENGLISH, PORTUGUESE, Voice
 from provisioning.facts import Level, RestrictionOrder
 
 ZONE = ZoneInfo("America/Sao_Paulo")

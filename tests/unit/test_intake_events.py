@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_bridge.intake_events import (
+from billing_bridge.intake.events import (
     BadEvent,
     Snapshot,
     Standing,
@@ -21,7 +21,7 @@ from billing_bridge.intake_events import (
     parse_snapshot,
     supersedes,
 )
-from billing_bridge.intake_signatures import WINDOW_SECONDS, is_signed, sign
+from billing_bridge.intake.signatures import WINDOW_SECONDS, is_signed, sign
 from core.secrets import Secret
 
 GOOD: dict[str, Any] = {

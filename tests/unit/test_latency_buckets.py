@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.latency_buckets import BOUNDS, bucket_of, cumulative, kind_of_change, quantile
+from provisioning.latency.buckets import BOUNDS, bucket_of, cumulative, kind_of_change, quantile
 
 EMPTY = (0,) * (len(BOUNDS) + 1)
 

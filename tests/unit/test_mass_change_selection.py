@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidInput
-from provisioning.mass_change_selection import Candidate, Selection, Tally, Target
+from provisioning.mass_change.selection import Candidate, Selection, Tally, Target
 
 PLAN = Target(3, 9990, 50_000_000, 25_000_000)
 ACTIVE = Candidate(12, 2, 7990, "ACTIVE", cancelled=False, migrating=False)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_bridge.monthly_plan import (
+from billing_bridge.monthly.plan import (
     AlertCode,
     Service,
     days_in_service,

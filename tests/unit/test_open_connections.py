@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from provisioning.routeros.open_connections import batches, connections_of, halves, newly_restricted, removal
+from provisioning.routeros.cycle.open_connections import batches, connections_of, halves, newly_restricted, removal
 from provisioning.routeros.rows import Add, Change, DesiredRow, Menu, Move, ObservedRow, Remove, Step
 from tests.factories_desired import PAUSED, SUSPENDED, rules
 

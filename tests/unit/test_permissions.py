@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from api.permits import needs
-from billing_bridge import guards, payments
+from billing_bridge import payments
+from billing_bridge.dunning import guards
 from core.actor import Actor
 from core.errors import InvalidInput
 from core.permissions import API, PERMISSIONS, SELF_SERVICE, checked_permissions
-from provisioning import trust
+from provisioning.trust import unblock as trust
 
 
 def test_the_words_that_commands_ask_for_are_registered() -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from provisioning.routeros.readback_rules import (
+from provisioning.routeros.readback.rules import (
     PATIENCE,
     SETTLING,
     Question,

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_bridge.receipt_content import Format, Language, PaperLine, ReceiptPaper
-from billing_bridge.receipt_pdf import printable, receipt_pdf
+from billing_bridge.receipts.content import Format, Language, PaperLine, ReceiptPaper
+from billing_bridge.receipts.pdf import printable, receipt_pdf
 
 SAO_PAULO = timezone(timedelta(hours=-3))
 PAPER = ReceiptPaper(

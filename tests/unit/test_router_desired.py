@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from provisioning.facts import ServiceState
-from provisioning.routeros.desired import RouterRules, Served, desired, menus_of
-from provisioning.routeros.desired_facts import Garden
+from provisioning.routeros.desired.facts import Garden
+from provisioning.routeros.desired.state import RouterRules, Served, desired, menus_of
 from provisioning.routeros.mark import comment_of, kept_of, key_of, subscription_of
 from provisioning.routeros.rows import Access, DesiredRow, Menu, SpeedBy
 from radius.policy import Denial, Grant, Policy

@@ -10,7 +10,7 @@ from core.errors import InvalidInput
 from core.secrets import Secret
 from provisioning.routeros.router_fields import DEFAULTS, MANAGES, advice_for, check_together, checked
 from provisioning.routeros.rows import Access
-from provisioning.routeros.service_rules import Candidate, Selection, Wanted, refusal, service_advice
+from provisioning.routeros.services.rules import Candidate, Selection, Wanted, refusal, service_advice
 
 PRINT = "9F:" * 31 + "9f"
 GARDEN = {"portal": "192.0.2.20", "allow": ["192.0.2.0/28"]}

@@ -8,8 +8,8 @@ import pytest
 
 from provisioning.facts import ServiceState
 from provisioning.routeros.commands import TooWide, commands
-from provisioning.routeros.desired import Served, desired
-from provisioning.routeros.plan import default_removal_cap, plan
+from provisioning.routeros.desired.state import Served, desired
+from provisioning.routeros.plan.smallest import default_removal_cap, plan
 from provisioning.routeros.queries import address_queries, queries, rows_found
 from provisioning.routeros.rows import (
     Access,

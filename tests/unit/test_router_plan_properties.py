@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provisioning.facts import ServiceState
-from provisioning.routeros.desired import RouterRules, Served, desired, menus_of
+from provisioning.routeros.desired.state import RouterRules, Served, desired, menus_of
 from provisioning.routeros.fingerprints import desired_fingerprints, observed_fingerprints
 from provisioning.routeros.menus import MENUS
-from provisioning.routeros.plan import plan
+from provisioning.routeros.plan.smallest import plan
 from provisioning.routeros.rows import Access, Desired, DesiredRow, EndSession, Menu, Observed, ObservedRow, SpeedBy
 from radius.policy import Denial, Grant
 from tests.factories_desired import (

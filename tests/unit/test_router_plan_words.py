@@ -7,10 +7,10 @@ import json
 import pytest
 
 from provisioning.facts import ServiceState
-from provisioning.routeros.desired import desired
-from provisioning.routeros.plan import plan
-from provisioning.routeros.plan_words import plan_json, plan_lines
-from provisioning.routeros.problem_words import PHRASES, in_portuguese, problem
+from provisioning.routeros.desired.state import desired
+from provisioning.routeros.plan.problem_words import PHRASES, in_portuguese, problem
+from provisioning.routeros.plan.smallest import plan
+from provisioning.routeros.plan.words import plan_json, plan_lines
 from provisioning.routeros.rows import Access, Menu, Plan
 from tests.factories_desired import GARDEN, PaperRouter, grant, policy, rules, served, settled
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from provisioning.facts import ServiceState
-from provisioning.routeros.desired import RouterRules, Served, desired
+from provisioning.routeros.desired.state import RouterRules, Served, desired
 from provisioning.routeros.fingerprints import OWN, desired_fingerprints, observed_fingerprints
-from provisioning.routeros.plan import plan
+from provisioning.routeros.plan.smallest import plan
 from provisioning.routeros.rows import EndSession, Menu, SpeedBy
 from provisioning.routeros.sessions import session_steps
 from radius.policy import Denial

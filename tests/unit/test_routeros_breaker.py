@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.routeros.breaker import MOST_SECONDS, after_failure, may_try, pause_seconds
+from provisioning.routeros.cycle.breaker import MOST_SECONDS, after_failure, may_try, pause_seconds
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

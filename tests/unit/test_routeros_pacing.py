@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.routeros.pacing import Bucket, cost_of, full_bucket, seconds_until, spent
+from provisioning.routeros.driver.pacing import Bucket, cost_of, full_bucket, seconds_until, spent
 
 
 def carried_out(bucket: Bucket, costs: list[int], now: float) -> list[float]:

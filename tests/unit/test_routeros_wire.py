@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.routeros.wire import LONGEST_WORD, Charset, Lacking, NotTheProtocol, Sentences, encode_word
+from provisioning.routeros.driver.wire import LONGEST_WORD, Charset, Lacking, NotTheProtocol, Sentences, encode_word
 from tests.factories_driver import sentence, word
 
 LENGTHS = [1, 0x7F, 0x80, 0x3FFF, 0x4000, 0x1FFFFF, 0x200000]

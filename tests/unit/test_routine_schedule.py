@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidInput
-from provisioning.routine_schedule import FIELDS, Schedule, make_schedule, next_at, slots_between
+from provisioning.routines.schedule import FIELDS, Schedule, make_schedule, next_at, slots_between
 
 SAO_PAULO, NEW_YORK, APIA = "America/Sao_Paulo", "America/New_York", "Pacific/Apia"
 MINUTE = timedelta(minutes=1)

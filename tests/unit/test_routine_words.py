@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from provisioning.routine_schedule import make_schedule
-from provisioning.routine_words import in_words
+from provisioning.routines.schedule import make_schedule
+from provisioning.routines.words import in_words
 
 SIX = {"hours": [6], "minutes": [0]}
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioning.facts import Facts, Level, RestrictionOrder, Speed, TrustUnblock
-from provisioning.trust_rules import (
+from provisioning.trust.rules import (
     Granted,
     Limit,
     Refused,

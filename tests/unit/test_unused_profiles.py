@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from provisioning.routeros.apply_report import ApplyReport, Failure
+from provisioning.routeros.cycle.apply_report import ApplyReport, Failure
+from provisioning.routeros.cycle.unused_profiles import left_behind
 from provisioning.routeros.rows import Change, Desired, DesiredRow, Menu, ObservedRow, Remove, Step
-from provisioning.routeros.unused_profiles import left_behind
 
 QUEUE = ObservedRow(Menu.SIMPLE_QUEUE, "*7", {"name": "maria", "profile": "catraca-10M"}, "s7:queue")
 NEW = DesiredRow(Menu.PPP_PROFILE, "profile:catraca-20M", {"name": "catraca-20M"})

@@ -11,8 +11,8 @@ from datetime import date, datetime
 
 import pytest
 
-from billing_bridge.company_calendar import DayCheck
-from billing_bridge.dunning_rules import SuspensionRules, WantedOrder
+from billing_bridge.calendar.company import DayCheck
+from billing_bridge.dunning.rules import SuspensionRules, WantedOrder
 from tests.simulator.decisions import Account, Decisions
 from tests.simulator.world import World, draw_world
 from tests.simulator.year import Differs, play

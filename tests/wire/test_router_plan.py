@@ -11,10 +11,10 @@ from lab.routeros.emulator import EmulatedRouter
 from provisioning.facts import ServiceState
 from provisioning.routeros.commands import commands
 from provisioning.routeros.connection import Connection, Done, Read, ReadRefused, Target
-from provisioning.routeros.desired import RouterRules, Served, desired, menus_of
-from provisioning.routeros.driver import connect
+from provisioning.routeros.desired.state import RouterRules, Served, desired, menus_of
+from provisioning.routeros.driver.session import connect
 from provisioning.routeros.fingerprints import desired_fingerprints, observed_fingerprints
-from provisioning.routeros.plan import plan
+from provisioning.routeros.plan.smallest import plan
 from provisioning.routeros.queries import address_queries, queries, rows_found, whole_reads
 from provisioning.routeros.rows import Access, Desired, Menu, Observed, ObservedRow, Plan, SpeedBy
 from tests.factories_desired import GARDEN, SUSPENDED, grant, policy, rules, served

@@ -16,7 +16,7 @@ from provisioning.routeros.connection import (
     RouterLost,
     RouterSilent,
 )
-from provisioning.routeros.driver import connect, presented_fingerprint
+from provisioning.routeros.driver.session import connect, presented_fingerprint
 from tests.factories_driver import (
     IMPATIENT,
     Peer,

@@ -17,7 +17,7 @@ from provisioning.routeros.connection import (
     RouterLost,
     RouterSilent,
 )
-from provisioning.routeros.pipeline import WINDOW, WINDOW_BYTES
+from provisioning.routeros.driver.pipeline import WINDOW, WINDOW_BYTES
 from tests.factories_driver import (
     IDLE,
     IMPATIENT,

@@ -16,8 +16,8 @@ from provisioning.routeros.connection import (
     RouterUnreachable,
     RouterVersion,
 )
-from provisioning.routeros.driver import connect, version_of
-from provisioning.routeros.stream import dial
+from provisioning.routeros.driver.session import connect, version_of
+from provisioning.routeros.driver.stream import dial
 from tests.factories_driver import (
     IMPATIENT,
     PASSWORD,

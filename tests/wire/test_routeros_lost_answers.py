@@ -19,7 +19,7 @@ from provisioning.routeros.connection import (
     Target,
     Trapped,
 )
-from provisioning.routeros.driver import connect
+from provisioning.routeros.driver.session import connect
 from tests.factories_driver import IMPATIENT
 
 LIST = "/ip/firewall/address-list"

@@ -17,10 +17,10 @@ from provisioning.routeros.connection import (
     RouterError,
     Trapped,
 )
-from provisioning.routeros.pacing import full_bucket
-from provisioning.routeros.pipeline import Limits, Pipeline, Request
-from provisioning.routeros.stream import Stream
-from provisioning.routeros.wire import Charset
+from provisioning.routeros.driver.pacing import full_bucket
+from provisioning.routeros.driver.pipeline import Limits, Pipeline, Request
+from provisioning.routeros.driver.stream import Stream
+from provisioning.routeros.driver.wire import Charset
 from tests.factories_driver import (
     PASSWORD,
     Peer,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from billing_bridge.gateways.feed import FEEDS, Feed, FeedKind
 from billing_bridge.gateways.hubsoft.client import HubSoft
 from billing_bridge.gateways.hubsoft.mapping import plan
-from billing_bridge.intake_models import BillingSource
+from billing_bridge.intake.models import BillingSource
 from core.secrets import Secret
 
 

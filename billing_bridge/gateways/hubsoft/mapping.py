@@ -10,7 +10,7 @@ from typing import Any
 
 from billing_bridge.gateways.hubsoft.contract import BY_DUE, BY_ENTRY, BY_PAYMENT, CANCELLED, MOST_DAYS, Question
 from billing_bridge.gateways.listing import FeedError, Listed, Service, Step, Window
-from billing_bridge.intake_events import BadEvent, Snapshot, parse_snapshot
+from billing_bridge.intake.events import BadEvent, Snapshot, parse_snapshot
 
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})([T ].*)?")
 _BRAZILIAN = re.compile(r"(\d{2})/(\d{2})/(\d{4})( .*)?")

@@ -1,0 +1,1 @@
+"""The company's days: zone, weekdays, holidays."""

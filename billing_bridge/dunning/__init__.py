@@ -1,0 +1,1 @@
+"""The guarded run that restricts who is late."""

@@ -1,0 +1,1 @@
+"""Notices that go ahead of a restriction."""

@@ -1,0 +1,1 @@
+"""Live sessions held at what the facts demand."""

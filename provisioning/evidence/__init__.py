@@ -1,0 +1,1 @@
+"""Signed exports of connection records, and what must be kept for them."""

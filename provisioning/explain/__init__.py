@@ -1,0 +1,1 @@
+"""Why a subscription's service is what it is."""

@@ -1,0 +1,1 @@
+"""How long it takes from a fact to its proof."""

@@ -1,0 +1,1 @@
+"""Moving many subscriptions to another plan."""

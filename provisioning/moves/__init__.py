@@ -1,0 +1,1 @@
+"""Migration to another service, transfer to another subscriber."""

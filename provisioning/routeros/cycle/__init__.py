@@ -1,0 +1,1 @@
+"""One turn at a router: read, plan, apply, read again, record."""

@@ -1,0 +1,1 @@
+"""The rows that the facts demand of a router."""

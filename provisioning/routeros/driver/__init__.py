@@ -1,0 +1,1 @@
+"""The RouterOS driver: the only place that knows librouteros."""

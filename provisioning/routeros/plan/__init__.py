@@ -1,0 +1,1 @@
+"""From observed to desired: the smallest plan, and its words."""

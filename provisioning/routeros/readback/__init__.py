@@ -1,0 +1,1 @@
+"""Proving RADIUS sessions by reading the router."""

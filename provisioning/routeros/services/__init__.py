@@ -1,0 +1,1 @@
+"""Whom a router serves, and how."""

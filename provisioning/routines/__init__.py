@@ -1,0 +1,1 @@
+"""Routines: what runs by itself, at which hours, and how it went."""

@@ -1,0 +1,1 @@
+"""What is scheduled to happen to a subscription."""

@@ -1,0 +1,1 @@
+"""Custom speeds: proposed, confirmed, over by themselves."""

@@ -1,0 +1,1 @@
+"""Trust unblocks: rules, granting, and subscribers themselves."""

@@ -1,0 +1,1 @@
+"""Subscriptions that were warned of a coming restriction."""
