@@ -24,7 +24,7 @@ from bench.results import Options, Step
 ROOT = Path(__file__).parent.parent
 STEPS = (
     "authentication", "accounting", "storm", "visibility", "cold_start", "kills", "outage", "mutations", "restore",
-    "state", "dunning",
+    "state", "dunning", "router_apply", "router_fleet",
 )  # fmt: skip
 """Modules of `bench` with a `measure`, in the order of the page."""
 _QUICK_ROUNDS, _QUICK_SECONDS = 1, 1.0
