@@ -127,13 +127,6 @@ def mac(name: str, value: bytes, _names: Names) -> bytes:
     return ":".join(digits[at : at + 2] for at in range(0, 12, 2)).encode()
 
 
-def ipv4(name: str, value: bytes, _names: Names) -> bytes:
-    try:
-        return str(IPv4Address(_read(name, value))).encode()
-    except ValueError:
-        raise invalid_value(name) from None
-
-
 def ipv4_or_name_in(*paths: str) -> Kind:
     """An address, or the name of a row of one of these menus."""
 

@@ -6,24 +6,23 @@ then, they are held as before.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from core.actor import Actor
 from core.database import Transaction
 from core.errors import NotAllowed, Unavailable
-from core.leases import keep_lease
 from core.outcomes import Applied, Retry
 from core.runtime import Runtime
+from provisioning.routeros.alone import waited_for
 from provisioning.routeros.connection import RouterError
 from provisioning.routeros.cycle.facts import Facts, gather_all, status_of
 from provisioning.routeros.cycle.observing import read_router
 from provisioning.routeros.cycle.planning import plan_of
 from provisioning.routeros.cycle.status import counts
-from provisioning.routeros.cycle.turn import LEASE, Cycle, lease_name, run_cycle
+from provisioning.routeros.cycle.turn import Cycle, run_cycle
 from provisioning.routeros.driver.session import connect
 from provisioning.routeros.models import Router, RouterStatus
 from provisioning.routeros.plan.words import plan_json, plan_lines
@@ -32,7 +31,6 @@ from provisioning.routeros.rows import Plan
 from provisioning.routeros.touch import CONVERGE
 
 APPROVE = "guard.approve"
-PATIENCE_SECONDS, PAUSE_SECONDS = 10.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ def look(runtime: Runtime, router: int | str, language: str = "en") -> Look:
     with runtime.database.reading() as tx:
         row = get_router(tx, router)
         router_id, name = row.id, row.name
-    with _alone(runtime, router_id, name):
+    with waited_for(runtime.database, router_id, name):
         facts = gather_all(runtime.database, router_id)
         made = _planned(runtime, facts)
     return Look(router_id, name, counts(made), plan_lines(made, language), plan_json(made))
@@ -159,17 +157,3 @@ def _last_plan(status: RouterStatus) -> str:
         return "It was never planned before"
     steps = sum(status.plan.get(kind, 0) for kind in ("add", "change", "remove", "move", "end_session"))
     return f"Its last plan, of {status.plan_at:%Y-%m-%d %H:%M} UTC, had {steps} steps"
-
-
-@contextmanager
-def _alone(runtime: Runtime, router_id: int, name: str) -> Iterator[None]:
-    """The router's lease, for which a cycle that goes on is waited for; Unavailable when it takes too long."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        with keep_lease(runtime.database, lease_name(router_id), LEASE) as lease:
-            if lease:
-                yield
-                return
-        if time.monotonic() >= until:
-            raise Unavailable(f"router {name} is being worked at; try again in a moment")
-        time.sleep(PAUSE_SECONDS)

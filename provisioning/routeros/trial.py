@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from core.database import Database
-from core.errors import Unavailable
-from core.leases import hold_lease
+from provisioning.routeros.alone import waited_for
 from provisioning.routeros.connection import Connection, ReadRefused, RouterError, Target
 from provisioning.routeros.driver.session import connect, presented_fingerprint
 from provisioning.routeros.router_fields import OFF
@@ -17,9 +14,6 @@ from provisioning.routeros.routers import get_router, target_of
 
 RIGHTS = ("api", "read", "write", "sensitive")
 """Policies that the API user's group needs: without `sensitive` no password is shown, so that none can be proven."""
-LEASE = timedelta(seconds=120)
-"""At most one of us talks to a router: `router.converge` holds the same lease."""
-PATIENCE_SECONDS, PAUSE_SECONDS = 10.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +40,8 @@ def try_alone(database: Database, router: int | str) -> Trial:
     with database.reading() as tx:
         row = get_router(tx, router)
         name, key, target = row.name, row.id, target_of(row)
-    until = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        with hold_lease(database, f"router:{key}", LEASE) as held:
-            if held:
-                return try_router(target)
-        if time.monotonic() >= until:
-            raise Unavailable(f"router {name} is being worked at; try again in a moment")
-        time.sleep(PAUSE_SECONDS)
+    with waited_for(database, key, name):
+        return try_router(target)
 
 
 def try_router(target: Target) -> Trial:

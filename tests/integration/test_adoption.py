@@ -24,7 +24,7 @@ from provisioning.routeros.adoption import importing as adoption_import
 from provisioning.routeros.adoption.deciding import accept_matched, decide, decide_by_list
 from provisioning.routeros.adoption.importing import IMPORT, continue_import, start_import, work_on
 from provisioning.routeros.adoption.models import AdoptionCandidate, AdoptionRow
-from provisioning.routeros.adoption.reading import LEASE, Reading, talking_to
+from provisioning.routeros.adoption.reading import Reading, talking_to
 from provisioning.routeros.adoption.report import (
     candidates_of,
     close_adoption,
@@ -34,6 +34,7 @@ from provisioning.routeros.adoption.report import (
     rows_of,
     store_report,
 )
+from provisioning.routeros.alone import LEASE
 from provisioning.routeros.models import RouterService
 from tests.factories import cpf, make_plan, make_subscriber, make_subscription, restrict
 from tests.factories_adoption import carried_out, reported, routed, stock_leases, stock_ppp

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
 from core.database import Database
 from core.errors import Unavailable
-from core.leases import hold_lease
 from provisioning.routeros.adoption.grouping import READ
+from provisioning.routeros.alone import alone_with
 from provisioning.routeros.connection import Connection, ReadRefused, RouterError, Target
 from provisioning.routeros.driver.session import connect
 from provisioning.routeros.mark import key_of
 from provisioning.routeros.routers import get_router, target_of
 from provisioning.routeros.rows import Menu, ObservedRow
 
-LEASE = timedelta(seconds=120)
-"""How long one talk with a router may take; `router.converge` holds the same lease."""
 FIELDS: Mapping[Menu, tuple[str, ...]] = {
     Menu.PPP_PROFILE: (
         "name", "rate-limit", "address-list", "local-address", "remote-address", "remote-ipv6-prefix-pool",
@@ -59,8 +56,8 @@ def talking_to(database: Database, router_id: int) -> Iterator[Connection]:
     with database.reading() as tx:
         router = get_router(tx, router_id)
         name, target, pace = router.name, target_of(router), router.writes_per_second
-    with hold_lease(database, f"router:{router_id}", LEASE) as held:
-        if not held:
+    with alone_with(database, router_id) as lease:
+        if not lease:
             raise Unavailable(f"router {name} is being read or written at this moment; try again")
         with _told(name):
             connection = _connected(target, pace)

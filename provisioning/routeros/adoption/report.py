@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from core.among import among
 from core.database import Transaction
 from core.errors import Conflict, NotAllowed, NotFound
-from core.rows import get_row
+from core.rows import get_row, lock_row
 from core.secrets import Secret
 from provisioning import checks
 from provisioning.routeros.adoption.facts import Candidate
@@ -82,10 +82,7 @@ def get_adoption(tx: Transaction, adoption_id: int) -> Adoption:
 
 def lock_adoption(tx: Transaction, adoption_id: int) -> Adoption:
     """The adoption, for a change. NotAllowed once it is closed."""
-    wanted = select(Adoption).where(Adoption.id == adoption_id).with_for_update()
-    adoption = tx.session.scalar(wanted, execution_options={"populate_existing": True})
-    if adoption is None:
-        raise NotFound("adoption", adoption_id)
+    adoption = lock_row(tx, Adoption, adoption_id, "adoption")
     if adoption.status == CLOSED:
         raise NotAllowed(f"adoption {adoption_id} is closed", status=CLOSED)
     return adoption

@@ -23,9 +23,18 @@ class Planned:
 
 
 def plan_of(facts: Facts, reading: Reading, approved: int | None = None) -> Planned:
-    """Plan anew. `approved`: so many held removals may go."""
+    """Plan for the first time in a turn. `approved`: so many held removals may go."""
+    return _planned(facts, reading, approved, desired_fingerprints(facts.desired))
+
+
+def plan_again(before: Planned, facts: Facts, reading: Reading, approved: int | None = None) -> Planned:
+    """The same for another reading of the router: what the facts demand has not changed since."""
+    return _planned(facts, reading, approved, before.wanted)
+
+
+def _planned(facts: Facts, reading: Reading, approved: int | None, wanted: Mapping[int, str]) -> Planned:
     demanded = facts.desired
     own = facts.router.removal_cap
     cap = max(default_removal_cap(reading.observed) if own is None else own, approved or 0)
     made = plan(demanded, reading.observed, removal_cap=cap)
-    return Planned(demanded, made, desired_fingerprints(demanded), observed_fingerprints(demanded, reading.observed))
+    return Planned(demanded, made, wanted, observed_fingerprints(demanded, reading.observed))

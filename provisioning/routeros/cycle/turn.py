@@ -14,11 +14,12 @@ from random import SystemRandom
 
 from core.database import Transaction
 from core.jobs import backoff
-from core.leases import KeptLease, keep_lease
+from core.leases import KeptLease
 from core.logs import get_logger
 from core.outcomes import Applied, Outcome, Retry
 from core.runtime import Runtime
 from provisioning.latency.waits import prove
+from provisioning.routeros.alone import alone_with
 from provisioning.routeros.connection import Connection, RouterError
 from provisioning.routeros.cycle.apply_report import ApplyReport, owner_of, without
 from provisioning.routeros.cycle.applying import apply
@@ -27,7 +28,7 @@ from provisioning.routeros.cycle.cutting import cut
 from provisioning.routeros.cycle.facts import Facts, gather, gather_all, status_of
 from provisioning.routeros.cycle.observing import Reading, read_again, read_router
 from provisioning.routeros.cycle.open_connections import newly_restricted
-from provisioning.routeros.cycle.planning import Planned, plan_of
+from provisioning.routeros.cycle.planning import Planned, plan_again, plan_of
 from provisioning.routeros.cycle.recording import forget_services, record, settle
 from provisioning.routeros.cycle.records import OWN
 from provisioning.routeros.cycle.standing import Ended, needs_whole, patient, standings, tried_in_vain
@@ -40,8 +41,7 @@ from provisioning.routeros.rows import EndSession, Plan
 
 TURN_SECONDS = 15.0
 CUT_SECONDS = 10.0
-LEASE = timedelta(seconds=120)
-LEASE_TRIES, LEASE_PAUSE_SECONDS = 20, 0.05
+LEASE_PATIENCE = 1.0
 SESSION_PAUSE = timedelta(seconds=2)
 """How long a session that was ended is given to begin anew before it is looked at again."""
 log = get_logger("provisioning.routeros.cycle.turn")
@@ -63,11 +63,6 @@ class LeaseLost(Exception):
     """Reading took so long that somebody else may be talking to the router by now."""
 
 
-def lease_name(router_id: int) -> str:
-    """Who holds this lease, and nobody else, may talk to the router."""
-    return f"router:{router_id}"
-
-
 def run_cycle(
     runtime: Runtime, router_id: int, *, failures: int = 0, asked: bool = False, approved: int | None = None
 ) -> Cycle:
@@ -75,11 +70,9 @@ def run_cycle(
     `approved`: so many held removals may go."""
     if waits := _may_not(runtime, router_id, asked):
         return Cycle(waits)
-    for _ in range(LEASE_TRIES):
-        with keep_lease(runtime.database, lease_name(router_id), LEASE) as lease:
-            if lease:
-                return _under_lease(runtime, router_id, lease, failures, asked, approved)
-        time.sleep(LEASE_PAUSE_SECONDS)
+    with alone_with(runtime.database, router_id, patience=LEASE_PATIENCE) as lease:
+        if lease:
+            return _under_lease(runtime, router_id, lease, failures, asked, approved)
     return Cycle(Retry(timedelta(milliseconds=500), "somebody else is talking to this router"))
 
 
@@ -140,7 +133,7 @@ class _Turn:
         if to_do and not self.facts.maintenance:
             self._begin()
             report = apply(self.connection, to_do, until=time.monotonic() + TURN_SECONDS)
-            after = plan_of(self.facts, self._again(reading, report), self.approved)
+            after = plan_again(planned, self.facts, self._again(reading, report), self.approved)
         ended = Ended(
             planned.desired, after.plan, after.wanted, after.seen, report, left_out, waiting,
             reading.refused, self.facts.maintenance, self._in_vain(planned),

@@ -14,10 +14,10 @@ from datetime import timedelta
 from core.database import Transaction
 from core.job_queue import Job
 from core.jobs import backoff, handles
-from core.leases import hold_lease
 from core.logs import get_logger
 from core.outcomes import Applied, Outcome, Retry
 from core.runtime import Runtime
+from provisioning.routeros.alone import alone_with
 from provisioning.routeros.connection import Connection, ReadRefused, RouterError, Target
 from provisioning.routeros.cycle.breaker import may_try
 from provisioning.routeros.cycle.status import note_failure
@@ -39,7 +39,6 @@ from provisioning.routeros.readback.rules import (
 )
 from provisioning.routeros.routers import target_of
 
-LEASE = timedelta(seconds=120)
 BUSY = timedelta(milliseconds=500)
 AGAIN = timedelta(seconds=15)
 """Until the next reading of sessions of which this one told nothing."""
@@ -58,8 +57,8 @@ class _Errand:
 def read_sessions_back(runtime: Runtime, job: Job) -> Outcome:
     """Read of router `job.key` whether sessions run what was acknowledged; Retry while some reading tells nothing."""
     router_id = int(job.key)
-    with hold_lease(runtime.database, f"router:{router_id}", LEASE) as held:
-        if not held:
+    with alone_with(runtime.database, router_id) as lease:
+        if not lease:
             return Retry(BUSY, "another worker is at this router")
         with runtime.database.reading() as tx:
             errand = _errand(tx, router_id)
