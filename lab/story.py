@@ -93,7 +93,7 @@ class Story:
         self.chapter("A provider opens")
         address, port = self.nas.coa_address
         provider = found_provider(self.api, address, port)
-        self.narrator.fact("One router (borda-1, MikroTik), one plan: Fibra 500 Mega, 500M down, 250M up, R$ 99,90.")
+        self.narrator.fact("A router (borda-1, MikroTik) and a plan: Fibra 500 Mega, 500M down, 250M up, R$ 99,90.")
         self.narrator.fact("Billing rule: 5 days late → reduced to 2M/1M, 15 days late → suspended.")
         self.narrator.fact(f"Maria has a login; João's bakery a MAC address and the fixed {provider.joao_address}.")
         return provider
